@@ -1,0 +1,2 @@
+//! The loomd binary.
+fn main() {}
