@@ -1,1 +1,23 @@
-//! loomd-events
+//! The typed streams between loomd's parts. Types only, no rules.
+//!
+//! - [`ModelEvent`]: what a model stream tells a thread (`model` → `thread`).
+//! - [`ToolCall`] and [`ToolEvent`]: what a thread asks of a tool and what comes
+//!   back (`thread` ↔ `tools`).
+//! - [`ThreadEvent`]: what happened to a thread (`thread` → rollout, read model,
+//!   subscribers, analytics).
+//! - [`HistoryItem`]: one entry of the model's view of a thread.
+//!
+//! Items, turns and errors are the protocol's own types: there is no second
+//! vocabulary. Deliberately absent: anything about connections or files.
+
+mod history;
+mod model;
+mod thread;
+mod tool;
+
+pub use history::{HistoryItem, HistoryKind, InvalidHistoryItem, MessagePart};
+pub use model::{ModelEvent, ModelFailure, OutputItem, OutputKind};
+pub use thread::{
+    Sequenced, SessionMeta, ThreadEvent, ThreadSnapshot, TurnContext, TurnEndReason, TurnStart,
+};
+pub use tool::{ToolCall, ToolContext, ToolEvent, ToolOutput, ToolPayload};
