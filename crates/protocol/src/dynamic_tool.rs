@@ -1,11 +1,12 @@
-//! TODO-DOC
+//! Tools that a client brings along and answers calls for: their description in
+//! `thread/start`, and the server request `item/tool/call`.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::wire::{is_false, null_default};
 
-/// TODO-DOC
+/// A tool, or a namespace of tools, that the client brings along and answers calls for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(
@@ -32,7 +33,7 @@ pub enum DynamicToolSpec {
     },
 }
 
-/// TODO-DOC
+/// A tool inside a namespace.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(
@@ -54,7 +55,7 @@ pub enum DynamicToolNamespaceTool {
     },
 }
 
-/// TODO-DOC
+/// A part of the answer to a dynamic tool call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(
@@ -75,8 +76,8 @@ pub enum DynamicToolCallOutputContentItem {
 pub struct DynamicToolCallParams {
     pub thread_id: String,
     pub turn_id: String,
+    /// The id of the item too.
     pub call_id: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
     pub tool: String,
     pub arguments: Value,

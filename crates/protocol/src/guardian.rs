@@ -1,8 +1,9 @@
-//! TODO-DOC
+//! The automatic reviewer of approvals: what it looks at and what it says.
 
 use serde::{Deserialize, Serialize};
 
 use crate::path::{AbsolutePathBuf, LegacyAppPathString};
+use crate::permission::RequestPermissionProfile;
 
 /// Payload of `item/autoApprovalReview/started`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -11,6 +12,7 @@ use crate::path::{AbsolutePathBuf, LegacyAppPathString};
 pub struct ItemGuardianApprovalReviewStartedNotification {
     pub thread_id: String,
     pub turn_id: String,
+    /// Unix milliseconds.
     pub started_at_ms: i64,
     pub review_id: String,
     pub target_item_id: Option<String>,
@@ -25,7 +27,9 @@ pub struct ItemGuardianApprovalReviewStartedNotification {
 pub struct ItemGuardianApprovalReviewCompletedNotification {
     pub thread_id: String,
     pub turn_id: String,
+    /// Unix milliseconds.
     pub started_at_ms: i64,
+    /// Unix milliseconds.
     pub completed_at_ms: i64,
     pub review_id: String,
     pub target_item_id: Option<String>,
@@ -41,6 +45,7 @@ pub struct ItemGuardianApprovalReviewCompletedNotification {
 pub struct StrictReviewRequiredNotification {
     pub thread_id: String,
     pub turn_id: String,
+    /// Unix milliseconds.
     pub started_at_ms: i64,
 }
 
@@ -53,7 +58,7 @@ pub struct GuardianWarningNotification {
     pub message: String,
 }
 
-/// TODO-DOC
+/// The automatic reviewer's verdict.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -64,7 +69,7 @@ pub struct GuardianApprovalReview {
     pub rationale: Option<String>,
 }
 
-/// TODO-DOC
+/// What the automatic reviewer looks at.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(
@@ -113,7 +118,7 @@ pub enum GuardianApprovalReviewAction {
     },
 }
 
-/// TODO-DOC
+/// Who decided an automatic review.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -121,7 +126,7 @@ pub enum AutoReviewDecisionSource {
     Agent,
 }
 
-/// TODO-DOC
+/// The state of an automatic review.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -133,7 +138,7 @@ pub enum GuardianApprovalReviewStatus {
     Aborted,
 }
 
-/// TODO-DOC
+/// How risky the reviewer finds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -144,7 +149,7 @@ pub enum GuardianRiskLevel {
     Critical,
 }
 
-/// TODO-DOC
+/// How clearly the user wanted it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -155,7 +160,7 @@ pub enum GuardianUserAuthorization {
     High,
 }
 
-/// TODO-DOC
+/// Which tool a reviewed command came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -164,7 +169,7 @@ pub enum GuardianCommandSource {
     UnifiedExec,
 }
 
-/// TODO-DOC
+/// The protocol it wants to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -173,79 +178,4 @@ pub enum NetworkApprovalProtocol {
     Https,
     Socks5Tcp,
     Socks5Udp,
-}
-
-/// TODO-DOC
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase")]
-pub struct RequestPermissionProfile {
-    pub network: Option<AdditionalNetworkPermissions>,
-    pub file_system: Option<AdditionalFileSystemPermissions>,
-}
-
-/// TODO-DOC
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase")]
-pub struct AdditionalFileSystemPermissions {
-    pub read: Option<Vec<LegacyAppPathString>>,
-    pub write: Option<Vec<LegacyAppPathString>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub glob_scan_max_depth: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub entries: Option<Vec<FileSystemSandboxEntry>>,
-}
-
-/// TODO-DOC
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct AdditionalNetworkPermissions {
-    pub enabled: Option<bool>,
-}
-
-/// TODO-DOC
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct FileSystemSandboxEntry {
-    pub path: FileSystemPath,
-    pub access: FileSystemAccessMode,
-}
-
-/// TODO-DOC
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase")]
-pub enum FileSystemAccessMode {
-    Read,
-    Write,
-    Deny,
-}
-
-/// TODO-DOC
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum FileSystemPath {
-    Path { path: LegacyAppPathString },
-    GlobPattern { pattern: String },
-    Special { value: FileSystemSpecialPath },
-}
-
-/// TODO-DOC
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum FileSystemSpecialPath {
-    Root,
-    Minimal,
-    ProjectRoots {
-        subpath: Option<LegacyAppPathString>,
-    },
-    Tmpdir,
-    SlashTmp,
-    Unknown {
-        subpath: Option<LegacyAppPathString>,
-        path: String,
-    },
 }

@@ -1,15 +1,16 @@
-//! TODO-DOC
+//! Hooks: what is configured, and the notifications about their runs.
 
 use serde::{Deserialize, Serialize};
 
 use crate::path::{AbsolutePathBuf, LegacyAppPathString};
 use crate::wire::null_default;
 
-/// TODO-DOC
+/// A run of a hook.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct HookRunSummary {
+    /// `EVENT-IN-KEBAB-CASE:ORDER:SOURCEPATH`.
     pub id: String,
     pub event_name: HookEventName,
     pub handler_type: HookHandlerType,
@@ -21,8 +22,11 @@ pub struct HookRunSummary {
     pub display_order: i64,
     pub status: HookRunStatus,
     pub status_message: Option<String>,
+    /// Unix seconds.
     pub started_at: i64,
+    /// Unix seconds.
     pub completed_at: Option<i64>,
+    /// Milliseconds.
     pub duration_ms: Option<i64>,
     pub entries: Vec<HookOutputEntry>,
 }
@@ -69,7 +73,7 @@ pub struct HooksListResponse {
     pub data: Vec<HooksListEntry>,
 }
 
-/// TODO-DOC
+/// When a hook runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -90,7 +94,7 @@ pub enum HookEventName {
     Interrupt,
 }
 
-/// TODO-DOC
+/// Whether the turn waits for a hook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -99,7 +103,7 @@ pub enum HookExecutionMode {
     Async,
 }
 
-/// TODO-DOC
+/// What a hook runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -110,7 +114,7 @@ pub enum HookHandlerType {
     Agent,
 }
 
-/// TODO-DOC
+/// One piece of what a hook said.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HookOutputEntry {
@@ -118,7 +122,7 @@ pub struct HookOutputEntry {
     pub text: String,
 }
 
-/// TODO-DOC
+/// The state of a hook run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -130,7 +134,7 @@ pub enum HookRunStatus {
     Stopped,
 }
 
-/// TODO-DOC
+/// What a hook run belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -139,7 +143,7 @@ pub enum HookScope {
     Turn,
 }
 
-/// TODO-DOC
+/// Where a hook was configured.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
 )]
@@ -160,7 +164,7 @@ pub enum HookSource {
     Unknown,
 }
 
-/// TODO-DOC
+/// The hooks of one folder.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HooksListEntry {
@@ -170,7 +174,7 @@ pub struct HooksListEntry {
     pub errors: Vec<HookErrorInfo>,
 }
 
-/// TODO-DOC
+/// What a piece of hook output is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -182,7 +186,7 @@ pub enum HookOutputEntryKind {
     Error,
 }
 
-/// TODO-DOC
+/// A hook file that could not be used.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HookErrorInfo {
@@ -235,7 +239,7 @@ pub enum HookHandler {
     Agent,
 }
 
-/// TODO-DOC
+/// Whether a hook may run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]

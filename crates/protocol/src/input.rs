@@ -1,4 +1,4 @@
-//! TODO-DOC
+//! What a client puts into a turn.
 
 use serde::{Deserialize, Serialize};
 
@@ -55,7 +55,7 @@ pub enum UserInput {
     },
 }
 
-/// TODO-DOC
+/// A span of a text that a client shows specially.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -64,7 +64,7 @@ pub struct TextElement {
     pub placeholder: Option<String>,
 }
 
-/// TODO-DOC
+/// A range of bytes of a UTF-8 text, end exclusive.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ByteRange {
@@ -72,7 +72,7 @@ pub struct ByteRange {
     pub end: u64,
 }
 
-/// TODO-DOC
+/// How closely the model should look at an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -83,17 +83,18 @@ pub enum ImageDetail {
     Original,
 }
 
-/// TODO-DOC
+/// A piece of context that the client adds to a turn, by key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AdditionalContextEntry {
+    /// The text.
     pub value: String,
     pub kind: AdditionalContextKind,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }
 
-/// TODO-DOC
+/// How far a piece of added context is to be believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -142,7 +143,7 @@ pub enum FunctionCallOutputContentItem {
     },
 }
 
-/// TODO-DOC
+/// The output of a function call, given with a turn.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TurnToolOutput {
@@ -157,7 +158,7 @@ pub struct TurnToolOutput {
     pub retain: bool,
 }
 
-/// TODO-DOC
+/// A place where a turn may run commands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]

@@ -1,4 +1,5 @@
-//! TODO-DOC
+//! Notifications about items. Each belongs to a turn and goes to the subscribers of
+//! its thread.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,7 @@ pub struct ItemStartedNotification {
     pub item: ThreadItem,
     pub thread_id: String,
     pub turn_id: String,
+    /// Unix milliseconds.
     pub started_at_ms: i64,
 }
 
@@ -24,8 +26,9 @@ pub struct ItemCompletedNotification {
     pub item: ThreadItem,
     pub thread_id: String,
     pub turn_id: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Null unless known.
     pub content_token_count: Option<u64>,
+    /// Unix milliseconds.
     pub completed_at_ms: i64,
 }
 
@@ -104,7 +107,9 @@ pub struct CommandExecutionOutputDeltaNotification {
 pub struct TerminalInteractionNotification {
     pub thread_id: String,
     pub turn_id: String,
+    /// The item that started the terminal.
     pub item_id: String,
+    /// The terminal.
     pub process_id: String,
     pub stdin: String,
 }

@@ -1,11 +1,12 @@
-//! TODO-DOC
+//! The parts of items: statuses, actions, changes. The items themselves are in
+//! `item`.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::path::{AbsolutePathBuf, LegacyAppPathString};
 
-/// TODO-DOC
+/// What a message of the model is meant as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -15,7 +16,7 @@ pub enum MessagePhase {
     FinalAnswer,
 }
 
-/// TODO-DOC
+/// What a message takes from memory.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -24,7 +25,7 @@ pub struct MemoryCitation {
     pub thread_ids: Vec<String>,
 }
 
-/// TODO-DOC
+/// The vendor's verdict on a message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AgentMessageModeration {
@@ -32,7 +33,7 @@ pub struct AgentMessageModeration {
     pub display: Option<AgentMessageDisplay>,
 }
 
-/// TODO-DOC
+/// How a message reaches the user when it is not part of the running turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -40,7 +41,7 @@ pub enum AgentMessageDelivery {
     Async,
 }
 
-/// TODO-DOC
+/// A question to the user inside a message that does not stop the turn.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AsyncUserInputQuestion {
@@ -48,7 +49,7 @@ pub struct AsyncUserInputQuestion {
     pub options: Option<Vec<String>>,
 }
 
-/// TODO-DOC
+/// Text of one hook run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -57,7 +58,7 @@ pub struct HookPromptFragment {
     pub hook_run_id: String,
 }
 
-/// TODO-DOC
+/// What a command does, told from its text; for display only.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "camelCase")]
@@ -81,7 +82,7 @@ pub enum CommandAction {
     },
 }
 
-/// TODO-DOC
+/// Who started a command.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
 )]
@@ -95,27 +96,31 @@ pub enum CommandExecutionSource {
     UnifiedExecInteraction,
 }
 
-/// TODO-DOC
+/// The state of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum CommandExecutionStatus {
     InProgress,
     Completed,
+    /// It exited with something else than 0, or did not start.
     Failed,
+    /// It was not allowed to run.
     Declined,
 }
 
-/// TODO-DOC
+/// What a patch does to one file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FileUpdateChange {
+    /// Absolute.
     pub path: String,
     pub kind: PatchChangeKind,
+    /// A unified diff; for a new or removed file its content.
     pub diff: String,
 }
 
-/// TODO-DOC
+/// The state of a patch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -123,10 +128,11 @@ pub enum PatchApplyStatus {
     InProgress,
     Completed,
     Failed,
+    /// It was not allowed.
     Declined,
 }
 
-/// TODO-DOC
+/// The state of an MCP tool call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -136,7 +142,7 @@ pub enum McpToolCallStatus {
     Failed,
 }
 
-/// TODO-DOC
+/// What an MCP server answered, passed on as it came.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -147,14 +153,14 @@ pub struct McpToolCallResult {
     pub meta: Option<Value>,
 }
 
-/// TODO-DOC
+/// Why an MCP tool call got no answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct McpToolCallError {
     pub message: String,
 }
 
-/// TODO-DOC
+/// The app behind an MCP tool.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -166,7 +172,7 @@ pub struct McpToolCallAppContext {
     pub action_name: Option<String>,
 }
 
-/// TODO-DOC
+/// The user interface that an MCP app brings along.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -175,7 +181,7 @@ pub struct McpAppUi {
     pub preferred_model_display_mode: McpAppDisplayMode,
 }
 
-/// TODO-DOC
+/// The state of a dynamic tool call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -185,7 +191,7 @@ pub enum DynamicToolCallStatus {
     Failed,
 }
 
-/// TODO-DOC
+/// The tools that work on other agents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -201,7 +207,7 @@ pub enum CollabAgentTool {
     ListAgents,
 }
 
-/// TODO-DOC
+/// The state of a call to another agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -212,15 +218,16 @@ pub enum CollabAgentToolCallStatus {
     Interrupted,
 }
 
-/// TODO-DOC
+/// What an agent is doing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CollabAgentState {
     pub status: CollabAgentStatus,
+    /// Its last words, or its error.
     pub message: Option<String>,
 }
 
-/// TODO-DOC
+/// What a subagent did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -231,7 +238,7 @@ pub enum SubAgentActivityKind {
     Completed,
 }
 
-/// TODO-DOC
+/// What a web search did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "camelCase")]
@@ -250,7 +257,7 @@ pub enum WebSearchAction {
     Other,
 }
 
-/// TODO-DOC
+/// Why an image was not made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(
@@ -265,7 +272,7 @@ pub enum ImageGenerationFailure {
     },
 }
 
-/// TODO-DOC
+/// An image that another one was made from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ImageGenerationInputImage {
@@ -273,7 +280,7 @@ pub struct ImageGenerationInputImage {
     pub sha256: String,
 }
 
-/// TODO-DOC
+/// Lines of a memory file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -284,7 +291,7 @@ pub struct MemoryCitationEntry {
     pub note: String,
 }
 
-/// TODO-DOC
+/// What a client should show in place of a moderated message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -295,7 +302,7 @@ pub struct AgentMessageDisplay {
     pub check_trusted_contacts: Option<bool>,
 }
 
-/// TODO-DOC
+/// What happens to a file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "camelCase")]
@@ -305,7 +312,7 @@ pub enum PatchChangeKind {
     Update { move_path: Option<String> },
 }
 
-/// TODO-DOC
+/// How an MCP app wants to be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -314,7 +321,7 @@ pub enum McpAppDisplayMode {
     Fullscreen,
 }
 
-/// TODO-DOC
+/// The life of an agent as its parent sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]

@@ -1,18 +1,22 @@
-//! TODO-DOC
+//! What a turn may do and how the model behaves: approvals, sandboxes, reasoning,
+//! collaboration modes. Types only; the rules that apply them live in `thread` and
+//! `tools`.
 
 use serde::{Deserialize, Serialize};
 
 use crate::path::AbsolutePathBuf;
 use crate::wire::null_default;
 
-/// TODO-DOC
+/// When the user is asked before a command runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum AskForApproval {
+    /// Ask for everything that is not known to be harmless.
     Untrusted,
+    /// Ask when the model asks for more than its sandbox allows.
     OnRequest,
-    Never,
+    /// Ask by kind; experimental, `askForApproval.granular` at the gate.
     Granular {
         sandbox_approval: bool,
         rules: bool,
@@ -22,9 +26,11 @@ pub enum AskForApproval {
         request_permissions: bool,
         mcp_elicitations: bool,
     },
+    /// Never ask; what is not allowed fails.
+    Never,
 }
 
-/// TODO-DOC
+/// Who answers approval requests. `guardian_subagent` is the older name of `auto_review`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -34,7 +40,7 @@ pub enum ApprovalsReviewer {
     GuardianSubagent,
 }
 
-/// TODO-DOC
+/// The sandbox, as the configuration names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
@@ -44,7 +50,7 @@ pub enum SandboxMode {
     DangerFullAccess,
 }
 
-/// TODO-DOC
+/// The sandbox with its details, tagged by `type`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(
@@ -58,6 +64,7 @@ pub enum SandboxPolicy {
         #[serde(default, deserialize_with = "null_default")]
         network_access: bool,
     },
+    /// Something outside confines the server; it does not do so itself.
     ExternalSandbox {
         #[serde(default, deserialize_with = "null_default")]
         network_access: NetworkAccess,
@@ -74,7 +81,7 @@ pub enum SandboxPolicy {
     },
 }
 
-/// TODO-DOC
+/// Whether the network can be reached from an external sandbox.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
 )]
@@ -86,15 +93,16 @@ pub enum NetworkAccess {
     Enabled,
 }
 
-/// TODO-DOC
+/// The permission profile a thread runs under.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ActivePermissionProfile {
     pub id: String,
+    /// The profile it builds on.
     pub extends: Option<String>,
 }
 
-/// TODO-DOC
+/// The tone of the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -104,7 +112,7 @@ pub enum Personality {
     Pragmatic,
 }
 
-/// TODO-DOC
+/// How much of its reasoning the model tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -115,10 +123,11 @@ pub enum ReasoningSummary {
     None,
 }
 
-/// TODO-DOC
+/// How hard the model thinks: `none`, `minimal`, `low`, `medium`, `high`, `xhigh` or a
+/// name that the provider knows. Unknown ones are passed on.
 pub type ReasoningEffort = String;
 
-/// TODO-DOC
+/// The mode of a thread with the settings that go with it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CollaborationMode {
@@ -126,7 +135,7 @@ pub struct CollaborationMode {
     pub settings: Settings,
 }
 
-/// TODO-DOC
+/// Whether the agent plans or acts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -135,7 +144,7 @@ pub enum ModeKind {
     Default,
 }
 
-/// TODO-DOC
+/// What a collaboration mode sets. Snake case on the wire.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Settings {
@@ -144,18 +153,18 @@ pub struct Settings {
     pub developer_instructions: Option<String>,
 }
 
-/// TODO-DOC
+/// When the model may start other agents.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum MultiAgentMode {
+    Custom(String),
     #[default]
     ExplicitRequestOnly,
     Proactive,
-    Custom(String),
 }
 
-/// TODO-DOC
+/// The vendor's access programs for security work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]

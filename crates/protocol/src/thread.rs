@@ -1,4 +1,5 @@
-//! TODO-DOC
+//! The thread object and its parts. Methods are in `thread_open`, `thread_read`,
+//! `thread_manage` and `thread_act`, notifications in `thread_events`.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,21 +8,28 @@ use crate::policy::ReasoningEffort;
 use crate::turn::Turn;
 use crate::wire::null_default;
 
-/// TODO-DOC
+/// A thread: its metadata, its status and, where asked for, its turns.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Thread {
+    /// UUID v7.
     pub id: String,
     pub environments: Option<Vec<ThreadEnvironment>>,
     pub extra: Option<ThreadExtra>,
+    /// Its own id for a root or a fork; for a subagent the id of the root thread.
     pub session_id: String,
+    /// The thread it was forked from.
     pub forked_from_id: Option<String>,
     pub attached_to_thread_id: Option<String>,
+    /// The thread that spawned it.
     pub parent_thread_id: Option<String>,
+    /// The first user message; empty before it.
     pub preview: String,
+    /// Lives in memory only.
     pub ephemeral: bool,
     pub section: Option<ThreadSection>,
+    /// Unix seconds.
     pub section_entered_at: Option<i64>,
     pub project_id: Option<String>,
     #[serde(default, deserialize_with = "null_default")]
@@ -29,26 +37,35 @@ pub struct Thread {
     pub model_provider: String,
     pub model: Option<String>,
     pub reasoning_effort: Option<ReasoningEffort>,
+    /// Unix seconds.
     pub created_at: i64,
+    /// Unix seconds.
     pub updated_at: i64,
+    /// Unix seconds.
     pub recency_at: Option<i64>,
     pub status: ThreadStatus,
+    /// The rollout file; null for an ephemeral thread.
     pub path: Option<String>,
     pub cwd: AbsolutePathBuf,
     pub cli_version: String,
+    /// The client that first initialised the server that made it.
     pub originator: Option<String>,
     pub source: SessionSource,
+    /// False for subagents that only take input from their parent; null when not
+    /// loaded.
     pub can_accept_direct_input: Option<bool>,
     pub thread_source: Option<ThreadSource>,
     pub agent_nickname: Option<String>,
     pub agent_role: Option<String>,
     pub git_info: Option<GitInfo>,
+    /// As set by `thread/name/set`.
     pub name: Option<String>,
     pub daybreak_enabled: Option<bool>,
+    /// Empty unless the method says that it fills them.
     pub turns: Vec<Turn>,
 }
 
-/// TODO-DOC
+/// What a thread is doing, tagged by `type`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(
@@ -57,13 +74,18 @@ pub struct Thread {
     rename_all_fields = "camelCase"
 )]
 pub enum ThreadStatus {
+    /// On disk only.
     NotLoaded,
     Idle,
+    /// The last turn failed. Lasts until the next one starts.
     SystemError,
-    Active { active_flags: Vec<ThreadActiveFlag> },
+    /// A turn runs or a question to the client is open.
+    Active {
+        active_flags: Vec<ThreadActiveFlag>,
+    },
 }
 
-/// TODO-DOC
+/// What an active thread waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -72,7 +94,7 @@ pub enum ThreadActiveFlag {
     WaitingOnUserInput,
 }
 
-/// TODO-DOC
+/// How a thread keeps its history. Absent means `legacy`; new threads are `paginated`.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
 )]
@@ -84,28 +106,28 @@ pub enum ThreadHistoryMode {
     Paginated,
 }
 
-/// TODO-DOC
+/// Where a thread was started from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum SessionSource {
     Cli,
+    /// An editor; also what threads started over this protocol get.
     Vscode,
     Exec,
     AppServer,
-    Unknown,
     Custom(String),
     SubAgent(SubAgentSource),
+    Unknown,
 }
 
-/// TODO-DOC
+/// Why a thread exists that no user started. Snake case on the wire.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SubAgentSource {
     Review,
     Compact,
-    MemoryConsolidation,
     ThreadSpawn {
         parent_thread_id: ThreadId,
         depth: i32,
@@ -113,13 +135,14 @@ pub enum SubAgentSource {
         agent_nickname: Option<String>,
         agent_role: Option<String>,
     },
+    MemoryConsolidation,
     Other(String),
 }
 
-/// TODO-DOC
+/// What a thread is for, as the client names it: `user`, `subagent`, …
 pub type ThreadSource = String;
 
-/// TODO-DOC
+/// Where a thread's folder stood in git when it was started or last told.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -129,7 +152,7 @@ pub struct GitInfo {
     pub origin_url: Option<String>,
 }
 
-/// TODO-DOC
+/// A section of the thread list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ThreadSection {
@@ -138,7 +161,7 @@ pub struct ThreadSection {
     pub appearance: Option<ThreadSectionAppearance>,
 }
 
-/// TODO-DOC
+/// How a section is shown.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ThreadSectionAppearance {
@@ -146,7 +169,7 @@ pub struct ThreadSectionAppearance {
     pub color: Option<String>,
 }
 
-/// TODO-DOC
+/// A place where a thread runs commands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -156,21 +179,22 @@ pub struct ThreadEnvironment {
     pub runtime_workspace_roots: Vec<LegacyAppPathString>,
 }
 
-/// TODO-DOC
+/// Reserved; nothing is in it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ThreadExtra {}
 
-/// TODO-DOC
+/// Up to where a thread has been read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ThreadReadState {
     pub first_unread: Option<ThreadUnreadPosition>,
+    /// Changes with each change; `thread/readState/update` must name the current one.
     pub revision: String,
 }
 
-/// TODO-DOC
+/// Where the unread part begins.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(
@@ -183,8 +207,8 @@ pub enum ThreadUnreadPosition {
     Turn { turn_id: String },
 }
 
-/// TODO-DOC
+/// The place of a subagent in its tree, such as `/root/explorer`.
 pub type AgentPath = String;
 
-/// TODO-DOC
+/// The id of a thread, UUID text.
 pub type ThreadId = String;

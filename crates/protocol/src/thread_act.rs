@@ -1,4 +1,5 @@
-//! TODO-DOC
+//! The methods that act on a loaded thread without starting a turn in the usual
+//! way: injected items, shell commands, compaction, background terminals, goals.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -11,6 +12,7 @@ use crate::path::LegacyAppPathString;
 #[serde(rename_all = "camelCase")]
 pub struct ThreadInjectItemsParams {
     pub thread_id: String,
+    /// Responses API items, at least one.
     pub items: Vec<Value>,
 }
 
@@ -25,7 +27,9 @@ pub struct ThreadInjectItemsResponse {}
 #[serde(rename_all = "camelCase")]
 pub struct ThreadShellCommandParams {
     pub thread_id: String,
+    /// Runs unsandboxed and without approval; not empty.
     pub command: String,
+    /// Milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<i64>,
 }
@@ -69,7 +73,7 @@ pub struct ThreadBackgroundTerminalsListResponse {
     pub next_cursor: Option<String>,
 }
 
-/// TODO-DOC
+/// A command that outlived its turn's patience.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -79,7 +83,9 @@ pub struct ThreadBackgroundTerminal {
     pub command: String,
     pub cwd: LegacyAppPathString,
     pub os_pid: Option<u32>,
+    /// Percent of one core.
     pub cpu_percent: Option<f64>,
+    /// Kibibytes.
     pub rss_kb: Option<u64>,
 }
 
@@ -112,22 +118,26 @@ pub struct ThreadBackgroundTerminalsCleanParams {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ThreadBackgroundTerminalsCleanResponse {}
 
-/// TODO-DOC
+/// What a thread works towards by itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ThreadGoal {
     pub thread_id: String,
+    /// 1 to 4000 characters.
     pub objective: String,
     pub status: ThreadGoalStatus,
+    /// Positive; null means none.
     pub token_budget: Option<i64>,
     pub tokens_used: i64,
     pub time_used_seconds: i64,
+    /// Unix seconds.
     pub created_at: i64,
+    /// Unix seconds.
     pub updated_at: i64,
 }
 
-/// TODO-DOC
+/// The state of a goal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]

@@ -1,4 +1,4 @@
-//! TODO-DOC
+//! Notifications about threads, and those that warn.
 
 use serde::{Deserialize, Serialize};
 
@@ -79,6 +79,7 @@ pub struct ThreadRevertedNotification {
 #[serde(rename_all = "camelCase")]
 pub struct ThreadNameUpdatedNotification {
     pub thread_id: String,
+    /// Left out when the name was removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub thread_name: Option<String>,
 }
@@ -110,6 +111,7 @@ pub struct ThreadAttachmentUpdatedNotification {
 #[serde(rename_all = "camelCase")]
 pub struct ThreadGoalUpdatedNotification {
     pub thread_id: String,
+    /// The turn whose work changed the goal.
     pub turn_id: Option<String>,
     pub goal: ThreadGoal,
 }
@@ -173,6 +175,7 @@ pub struct ThreadSettingsUpdatedNotification {
 #[serde(rename_all = "camelCase")]
 pub struct ThreadTokenUsageUpdatedNotification {
     pub thread_id: String,
+    /// The turn that was current when the usage was recorded.
     pub turn_id: String,
     pub token_usage: ThreadTokenUsage,
 }
@@ -191,6 +194,7 @@ pub struct ContextCompactedNotification {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct WarningNotification {
+    /// Null when it is about no thread.
     pub thread_id: Option<String>,
     pub message: String,
 }
@@ -224,7 +228,7 @@ pub struct ServerRequestResolvedNotification {
     pub request_id: RequestId,
 }
 
-/// TODO-DOC
+/// What happened to an attachment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -233,7 +237,7 @@ pub enum ThreadAttachmentOperation {
     Deleted,
 }
 
-/// TODO-DOC
+/// A guess of the user's next message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "camelCase")]
@@ -242,17 +246,19 @@ pub enum ThreadPredictionResult {
     Failed,
 }
 
-/// TODO-DOC
+/// Tokens used by a thread.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ThreadTokenUsage {
     pub total: TokenUsageBreakdown,
+    /// Those of the last model request.
     pub last: TokenUsageBreakdown,
+    /// In tokens.
     pub model_context_window: Option<i64>,
 }
 
-/// TODO-DOC
+/// A stretch of a file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TextRange {
@@ -260,7 +266,7 @@ pub struct TextRange {
     pub end: TextPosition,
 }
 
-/// TODO-DOC
+/// Tokens by kind. Cached ones are part of the input, reasoning ones of the output.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -274,7 +280,7 @@ pub struct TokenUsageBreakdown {
     pub reasoning_output_tokens: i64,
 }
 
-/// TODO-DOC
+/// A place in a file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TextPosition {

@@ -1,4 +1,5 @@
-//! TODO-DOC
+//! The methods that change what is known about a thread: subscription, name,
+//! archive, metadata, settings, read state.
 
 use serde::{Deserialize, Serialize};
 
@@ -89,6 +90,7 @@ pub struct ThreadMetadataUpdateParams {
     pub thread_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project_id: Option<String>,
+    /// At least one member.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub git_info: Option<ThreadMetadataGitInfoUpdateParams>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -147,7 +149,7 @@ pub struct ThreadSettingsUpdateParams {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ThreadSettingsUpdateResponse {}
 
-/// TODO-DOC
+/// What the next turn of a thread runs with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -189,7 +191,7 @@ pub struct ThreadReadStateUpdateResponse {
     pub read_state: ThreadReadState,
 }
 
-/// TODO-DOC
+/// What unsubscribing changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -199,7 +201,7 @@ pub enum ThreadUnsubscribeStatus {
     Unsubscribed,
 }
 
-/// TODO-DOC
+/// Which git facts to change: null clears one, absence keeps it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -212,7 +214,7 @@ pub struct ThreadMetadataGitInfoUpdateParams {
     pub origin_url: Option<String>,
 }
 
-/// TODO-DOC
+/// Mark a thread as read or unread.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "camelCase")]

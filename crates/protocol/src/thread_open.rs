@@ -1,4 +1,4 @@
-//! TODO-DOC
+//! The methods that load a thread and subscribe the caller: start, resume, fork.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -30,12 +30,14 @@ pub struct ThreadStartParams {
         skip_serializing_if = "is_false"
     )]
     pub allow_provider_model_fallback: bool,
+    /// Null asks for the default tier, absence leaves it to the configuration.
     #[serde(
         default,
         deserialize_with = "double_option",
         skip_serializing_if = "Option::is_none"
     )]
     pub service_tier: Option<Option<String>>,
+    /// Default: the server's own. A relative one starts there; it need not exist.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cwd: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,8 +48,10 @@ pub struct ThreadStartParams {
     pub approvals_reviewer: Option<ApprovalsReviewer>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sandbox: Option<SandboxMode>,
+    /// The name of a permission profile; not together with `sandbox`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub permissions: Option<String>,
+    /// Overrides of configuration keys for this thread.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub config: Option<Map<String, Value>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,6 +84,7 @@ pub struct ThreadStartParams {
     pub selected_capability_roots: Option<Vec<SelectedCapabilityRoot>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mock_experimental_field: Option<String>,
+    /// Sends raw Responses items to all subscribers of the thread.
     #[serde(
         default,
         deserialize_with = "null_default",
@@ -119,8 +124,10 @@ pub struct ThreadStartResponse {
 #[serde(rename_all = "camelCase")]
 pub struct ThreadResumeParams {
     pub thread_id: String,
+    /// Responses API items to start from instead of a stored history; not empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub history: Option<Vec<Value>>,
+    /// A rollout file instead of `threadId`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -153,6 +160,7 @@ pub struct ThreadResumeParams {
     pub developer_instructions: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub personality: Option<Personality>,
+    /// Leaves `thread.turns` empty.
     #[serde(
         default,
         deserialize_with = "null_default",
@@ -163,7 +171,7 @@ pub struct ThreadResumeParams {
     pub initial_turns_page: Option<ThreadResumeInitialTurnsPageParams>,
 }
 
-/// TODO-DOC
+/// A page of turns to come with the answer.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -205,7 +213,7 @@ pub struct ThreadResumeResponse {
     pub items_backwards_cursor: Option<String>,
 }
 
-/// TODO-DOC
+/// A page of turns, newest first unless asked otherwise.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -233,10 +241,12 @@ pub struct ThreadForkParams {
         skip_serializing_if = "is_false"
     )]
     pub experimental_disable_prediction_mcp: bool,
+    /// The last turn to take over; default all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_turn_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before_turn_id: Option<String>,
+    /// A rollout file instead of `threadId`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -320,7 +330,7 @@ pub struct ThreadForkResponse {
     pub multi_agent_mode: MultiAgentMode,
 }
 
-/// TODO-DOC
+/// Why a client starts a thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -329,7 +339,7 @@ pub enum ThreadStartSource {
     Clear,
 }
 
-/// TODO-DOC
+/// A folder of skills and the like that a client picks for a thread.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SelectedCapabilityRoot {
@@ -337,7 +347,7 @@ pub struct SelectedCapabilityRoot {
     pub location: CapabilityRootLocation,
 }
 
-/// TODO-DOC
+/// Where a capability root lies.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(

@@ -1,4 +1,5 @@
-//! TODO-DOC
+//! The methods that read threads without loading them: read, list, pages of turns
+//! and items.
 
 use std::collections::BTreeMap;
 
@@ -15,6 +16,7 @@ use crate::wire::{is_false, null_default};
 #[serde(rename_all = "camelCase")]
 pub struct ThreadReadParams {
     pub thread_id: String,
+    /// Deprecated for paginated threads.
     #[serde(
         default,
         deserialize_with = "null_default",
@@ -49,8 +51,10 @@ pub struct ThreadListParams {
         skip_serializing_if = "is_false"
     )]
     pub current_account_only: bool,
+    /// Opaque, from an earlier page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
+    /// Default 25, at most 100; 0 counts as 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,8 +63,10 @@ pub struct ThreadListParams {
     pub sort_key: Option<ThreadSortKey>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sort_direction: Option<SortDirection>,
+    /// Default: the current provider only; an empty list means all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model_providers: Option<Vec<String>>,
+    /// Default: interactive sources only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source_kinds: Option<Vec<ThreadSourceKind>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,6 +85,7 @@ pub struct ThreadListParams {
         skip_serializing_if = "is_false"
     )]
     pub use_state_db_only: bool,
+    /// Matches name and preview.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub search_term: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -95,6 +102,7 @@ pub struct ThreadListParams {
 #[serde(rename_all = "camelCase")]
 pub struct ThreadListResponse {
     pub data: Vec<Thread>,
+    /// By thread id.
     pub read_states: Option<BTreeMap<String, ThreadReadState>>,
     pub next_cursor: Option<String>,
     pub backwards_cursor: Option<String>,
@@ -106,6 +114,7 @@ pub struct ThreadListResponse {
 pub struct ThreadLoadedListParams {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
+    /// Default: all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
 }
@@ -127,10 +136,12 @@ pub struct ThreadTurnsListParams {
     pub thread_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
+    /// Default 25, at most 100.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sort_direction: Option<SortDirection>,
+    /// Default `summary`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub items_view: Option<TurnItemsView>,
 }
@@ -151,6 +162,7 @@ pub struct ThreadTurnsListResponse {
 #[serde(rename_all = "camelCase")]
 pub struct ThreadItemsListParams {
     pub thread_id: String,
+    /// Only items of this turn.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub turn_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -173,7 +185,7 @@ pub struct ThreadItemsListResponse {
     pub backwards_cursor: Option<String>,
 }
 
-/// TODO-DOC
+/// The order of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -191,7 +203,7 @@ pub enum ThreadListCwdFilter {
     Many(Vec<String>),
 }
 
-/// TODO-DOC
+/// What threads are sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -202,7 +214,7 @@ pub enum ThreadSortKey {
     SectionPosition,
 }
 
-/// TODO-DOC
+/// The sources that `thread/list` can filter by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -219,7 +231,7 @@ pub enum ThreadSourceKind {
     Unknown,
 }
 
-/// TODO-DOC
+/// Which items are to come without their output.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -248,7 +260,7 @@ pub enum ThreadItemsListCursor {
     Anchor(ThreadItemsListAnchor),
 }
 
-/// TODO-DOC
+/// An item with the turn it belongs to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -261,11 +273,13 @@ pub struct ThreadItemEntry {
         skip_serializing_if = "is_false"
     )]
     pub output_deferred: bool,
+    /// Unix milliseconds.
     pub started_at_ms: Option<i64>,
+    /// Unix milliseconds.
     pub completed_at_ms: Option<i64>,
 }
 
-/// TODO-DOC
+/// A known item to start a page at.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(

@@ -1,4 +1,4 @@
-//! TODO-DOC
+//! Turns: the object, and the methods that start, steer and interrupt them.
 
 use std::collections::BTreeMap;
 
@@ -15,24 +15,31 @@ use crate::policy::{
 use crate::turn_error::TurnError;
 use crate::wire::{double_option, null_default};
 
-/// TODO-DOC
+/// A turn: one input and everything that follows from it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Turn {
+    /// UUID v7.
     pub id: String,
+    /// Its own id; for a subagent's turn that of the root.
     pub root_turn_id: Option<String>,
+    /// As `items_view` says.
     pub items: Vec<ThreadItem>,
     #[serde(default, deserialize_with = "null_default")]
     pub items_view: TurnItemsView,
     pub status: TurnStatus,
+    /// Set only when failed.
     pub error: Option<TurnError>,
+    /// Unix seconds; null in the answer to `turn/start`.
     pub started_at: Option<i64>,
+    /// Unix seconds.
     pub completed_at: Option<i64>,
+    /// Milliseconds.
     pub duration_ms: Option<i64>,
 }
 
-/// TODO-DOC
+/// The state of a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -43,14 +50,17 @@ pub enum TurnStatus {
     InProgress,
 }
 
-/// TODO-DOC
+/// Which items a turn shows.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
 )]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum TurnItemsView {
+    /// None.
     NotLoaded,
+    /// The first user message and the last agent message; in `turn/completed` only
+    /// the latter.
     Summary,
     #[default]
     Full,
@@ -64,8 +74,10 @@ pub struct TurnStartParams {
     pub thread_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled_plugin_ids: Option<Vec<String>>,
+    /// Comes back as `clientId` of the user message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_user_message_id: Option<String>,
+    /// May be empty.
     pub input: Vec<UserInput>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub turn_trigger: Option<String>,
@@ -93,10 +105,12 @@ pub struct TurnStartParams {
     pub approvals_reviewer: Option<ApprovalsReviewer>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sandbox_policy: Option<SandboxPolicy>,
+    /// The name of a permission profile; not together with `sandboxPolicy`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub permissions: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// Null asks for the default tier, absence leaves it alone.
     #[serde(
         default,
         deserialize_with = "double_option",
@@ -111,6 +125,7 @@ pub struct TurnStartParams {
     pub summary: Option<ReasoningSummary>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub personality: Option<Personality>,
+    /// JSON Schema of the final answer; for this turn only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output_schema: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -143,6 +158,7 @@ pub struct TurnSteerParams {
     pub responsesapi_client_metadata_patch: Option<BTreeMap<String, String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub additional_context: Option<BTreeMap<String, AdditionalContextEntry>>,
+    /// The running turn; not empty.
     pub expected_turn_id: String,
 }
 
@@ -160,6 +176,7 @@ pub struct TurnSteerResponse {
 #[serde(rename_all = "camelCase")]
 pub struct TurnInterruptParams {
     pub thread_id: String,
+    /// Empty means whatever is starting up.
     pub turn_id: String,
 }
 

@@ -1,14 +1,16 @@
-//! TODO-DOC
+//! Errors of a turn, and the notification `error`. JSON-RPC errors are not here:
+//! they belong to the crate `rpc`.
 
 use serde::{Deserialize, Serialize};
 
-/// TODO-DOC
+/// Why a turn failed or a request to the model is being repeated.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct TurnError {
     pub message: String,
     pub codex_error_info: Option<CodexErrorInfo>,
+    /// The cause behind `message`.
     pub additional_details: Option<String>,
     pub misalignment: Option<MisalignmentErrorDetails>,
 }
@@ -58,7 +60,7 @@ pub enum CodexErrorInfo {
     Other,
 }
 
-/// TODO-DOC
+/// Turns that take no further input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -67,7 +69,7 @@ pub enum NonSteerableTurnKind {
     Compact,
 }
 
-/// TODO-DOC
+/// Details of a refusal by the vendor's safety checks.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -85,12 +87,13 @@ pub struct MisalignmentErrorDetails {
 #[serde(rename_all = "camelCase")]
 pub struct ErrorNotification {
     pub error: TurnError,
+    /// Whether the request is repeated; such errors do not change the status.
     pub will_retry: bool,
     pub thread_id: String,
     pub turn_id: String,
 }
 
-/// TODO-DOC
+/// What was said to the model about it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MisalignmentSteer {

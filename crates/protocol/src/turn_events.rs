@@ -1,4 +1,4 @@
-//! TODO-DOC
+//! Notifications about turns and about the model behind them.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -30,6 +30,7 @@ pub struct TurnCompletedNotification {
 pub struct TurnDiffUpdatedNotification {
     pub thread_id: String,
     pub turn_id: String,
+    /// One unified diff of the whole turn so far.
     pub diff: String,
 }
 
@@ -101,7 +102,7 @@ pub struct AuthRecoveryNotification {
     pub message: String,
 }
 
-/// TODO-DOC
+/// A step of the model's checklist.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TurnPlanStep {
@@ -109,7 +110,7 @@ pub struct TurnPlanStep {
     pub status: TurnPlanStepStatus,
 }
 
-/// TODO-DOC
+/// Why another model answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -117,7 +118,7 @@ pub enum ModelRerouteReason {
     HighRiskCyberActivity,
 }
 
-/// TODO-DOC
+/// A check the vendor asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -125,7 +126,7 @@ pub enum ModelVerification {
     TrustedAccessForCyber,
 }
 
-/// TODO-DOC
+/// The state of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
