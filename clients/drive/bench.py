@@ -22,8 +22,11 @@ from pathlib import Path
 
 from wire import SocketProxy
 
-STEP_SECONDS = 30
+STEP_SECONDS = 20
 """How long a step waits for the one thing it looks for."""
+
+RUN_SECONDS = 90
+"""How long a whole driver may take; many times what it needs."""
 
 START_SECONDS = 20
 """How long the mock model or the server may take to say where it listens."""
@@ -75,6 +78,11 @@ def wait_until(condition, text, seconds=STEP_SECONDS):
         time.sleep(0.05)
 
 
+def give_up(number, _frame):
+    """Ends the running step, and with it the driver, when it takes too long or is told to end."""
+    raise Failure(f"the driver was ended by {signal.Signals(number).name} (it may take {RUN_SECONDS} s)")
+
+
 class Bench:
     """One driver's surroundings; use it as a context, its end ends every process it started."""
 
@@ -94,22 +102,29 @@ class Bench:
         self.run = Path(args.run).resolve()
         self.wire = Path(args.wire).resolve() if args.wire else None
         self.record = Path(args.record).resolve() if args.record else None
-        self.home, self.work = self.run / "home", self.run / "work"
-        self.processes, self.socket_folders = [], []
+        self.home, self.user = self.run / "home", self.run / "user"
+        self.work = self.user / "work"
+        self.processes, self.socket_folders, self.closers = [], [], []
+        self.environment = self.closed_environment()
         self.failed = 0
 
     def __enter__(self):
-        for folder in (self.home, self.work, self.run / "user"):
+        signal.signal(signal.SIGTERM, give_up)
+        signal.signal(signal.SIGALRM, give_up)
+        signal.alarm(RUN_SECONDS)
+        for folder in (self.home, self.work):
             folder.mkdir(parents=True, exist_ok=True)
         if self.wire:
             self.wire.mkdir(parents=True, exist_ok=True)
-        self.environment = self.closed_environment()
         mock = self.spawn([*self.mock_command, "--log", str(self.run / "model.jsonl")], "mock", stdout=subprocess.PIPE)
         port = read_line(mock.stdout, lambda line: line.strip().isdigit() and int(line), "the mock model's port")
         (self.home / "config.toml").write_text(CONFIG.format(port=port, work=json.dumps(str(self.work))))
         return self
 
     def __exit__(self, *_):
+        signal.alarm(0)
+        for close in self.closers:
+            close()
         for process in reversed(self.processes):
             end_process(process)
         for folder in self.socket_folders:
@@ -123,7 +138,7 @@ class Bench:
         kept = {k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "TMPDIR", "LOOMD_CLIENTS_RUN")}
         nowhere = "http://127.0.0.1:9"
         return kept | {
-            "HOME": str(self.run / "user"),
+            "HOME": str(self.user),
             "CODEX_HOME": str(self.home),
             "TERM": "xterm-256color",
             "HTTP_PROXY": nowhere,
@@ -157,8 +172,9 @@ class Bench:
         folder = Path(tempfile.mkdtemp(prefix="loomd-"))
         self.socket_folders.append(folder)
         path = folder / "app.sock"
-        self.spawn([self.server_program, "app-server", "--listen", f"unix://{path}"], "server-unix")
-        wait_until(path.exists, f"no socket at {path}", START_SECONDS)
+        server = self.spawn([self.server_program, "app-server", "--listen", f"unix://{path}"], "server-unix")
+        wait_until(lambda: path.exists() or server.poll() is not None, f"no socket at {path}", START_SECONDS)
+        expect(path.exists(), f"the server ended with code {server.poll()} and made no socket")
         if self.wire:
             target, path = str(path), folder / "wire.sock"
             SocketProxy(target, self.wire / f"{transcript}.jsonl", listen=str(path))
@@ -222,8 +238,8 @@ def read_line(stream, match, what):
         ready.set()
 
     threading.Thread(target=drain, daemon=True).start()
-    ready.wait(START_SECONDS)
-    expect(found, f"never saw {what} (waited {START_SECONDS} s)")
+    expect(ready.wait(START_SECONDS), f"never saw {what} (waited {START_SECONDS} s)")
+    expect(found, f"the program ended and never printed {what}")
     return found[0]
 
 

@@ -14,6 +14,7 @@ class PythonSdk:
         self.bench = bench
         self.codex = self.thread = None
         self.seen = []
+        bench.closers.append(self.close)
 
     def open(self):
         program = self.bench.stdio_program("python-sdk")
@@ -98,20 +99,17 @@ def main():
         os.environ.clear()
         os.environ.update(bench.environment)
         sdk = PythonSdk(bench)
-        try:
-            bench.play(
-                [
-                    ("starts a thread over stdio", sdk.start),
-                    ("runs a command and streams the answer", sdk.turn_with_command),
-                    ("run() collects answer and token usage", sdk.run_collects_result),
-                    ("interrupts a running turn", sdk.interrupt),
-                    ("lists the thread", sdk.list),
-                    ("resumes the thread in a new server process", sdk.resume),
-                ],
-                sdk.notifications,
-            )
-        finally:
-            sdk.close()
+        bench.play(
+            [
+                ("starts a thread over stdio", sdk.start),
+                ("runs a command and streams the answer", sdk.turn_with_command),
+                ("run() collects answer and token usage", sdk.run_collects_result),
+                ("interrupts a running turn", sdk.interrupt),
+                ("lists the thread", sdk.list),
+                ("resumes the thread in a new server process", sdk.resume),
+            ],
+            sdk.notifications,
+        )
     return bench.failed
 
 

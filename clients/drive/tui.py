@@ -4,8 +4,8 @@ The UI has a home folder of its own, so whatever it knows of threads came over t
 """
 
 import json
+import re
 import sys
-import time
 
 from bench import Bench, expect, wait_until
 from terminal import Terminal
@@ -13,6 +13,9 @@ from terminal import Terminal
 FIRST, LAST = "alpha beta gamma delta", "epsilon zeta eta theta"
 STREAMED = json.dumps({"say": f"{FIRST}\n\n{LAST}", "deltas": 10, "delay_ms": 250})
 """An answer of two paragraphs that streams in about three seconds; older UIs show a line only when it is whole."""
+
+STATUS_LINE = r"mock-model\b.* · ~/work"
+"""What stands at the bottom once the UI has its thread: the model, which only the server's config names, and the folder."""
 
 CLIENT_CONFIG = """\
 check_for_update_on_startup = false
@@ -30,14 +33,15 @@ trust_level = "trusted"
 class Tui:
     """One terminal UI and the steps a person takes in it."""
 
-    def __init__(self, bench, folder, address, prompt_mark, config=""):
-        self.bench, self.address, self.prompt_mark = bench, address, prompt_mark
+    def __init__(self, bench, folder, serve, prompt_mark, config=""):
+        """`serve` starts a server and returns its address; `prompt_mark` is what an empty prompt line looks like."""
+        self.bench, self.serve, self.prompt_mark = bench, serve, prompt_mark
         self.program = str(bench.cache / folder / "node_modules/.bin/codex")
-        self.home = bench.run / f"{folder}-home"
+        self.home = bench.run / "client-home"
         self.home.mkdir(exist_ok=True)
         (self.home / "config.toml").write_text(config + CLIENT_CONFIG.format(work=bench.work))
-        self.terminal = None
-        self.thread_id = None
+        self.address = self.terminal = self.thread_id = None
+        bench.closers.append(self.close)
 
     def open(self, *arguments):
         """Starts the UI and waits until it takes prompts."""
@@ -46,6 +50,7 @@ class Tui:
         command = [self.program, *arguments, "--remote", self.address]
         self.terminal = Terminal(command, environment, self.bench.work)
         self.terminal.wait_for(self.prompt_mark)
+        self.terminal.wait_for(STATUS_LINE)
 
     def close(self):
         if self.terminal:
@@ -56,20 +61,21 @@ class Tui:
         return "the screen:\n" + self.terminal.text() if self.terminal else "no terminal is open"
 
     def keep(self, title):
-        """Appends the screen to the file of `--record`."""
+        """Appends the screen, without its runs of blank lines, to the file of `--record`."""
         if self.bench.record:
             with open(self.bench.record, "a", encoding="utf-8") as file:
                 rule = "─" * 20
-                text = self.terminal.text().replace(str(self.bench.run), "~")
+                text = re.sub(r"\n{3,}", "\n\n", self.terminal.text())
                 file.write(f"{rule} {self.bench.client}: {title} {rule}\n{text}\n\n")
 
     def start(self):
+        self.address = self.serve()
         self.open()
-        self.keep("a new thread")
 
     def turn_with_command(self):
         """A prompt whose turn writes a file by a command and then streams its answer."""
-        path = self.bench.work / f"{self.bench.client}-{int(time.time())}.txt"
+        path = self.bench.work / "greeting.txt"
+        path.unlink(missing_ok=True)
         self.terminal.type_line(f'write a greeting\n@@ [{{"exec": "echo hello > {path.name}"}}, {STREAMED}]')
         self.terminal.wait_for(rf"^• {FIRST}$")
         whole = rf"^  {LAST}$"
@@ -127,7 +133,7 @@ class Tui:
 def main():
     with Bench("tui") as bench:
         mark = r"^› Ask Codex to do anything"
-        tui = Tui(bench, "tui-0.169.0", bench.serve_ws("tui-0.169-ws"), mark)
+        tui = Tui(bench, "tui", lambda: bench.serve_ws("tui-0.169-ws"), mark)
         bench.play(
             [
                 ("starts a new thread over ws://", tui.start),
@@ -143,7 +149,7 @@ def main():
             tui.screen,
         )
         tui.close()
-        tui = Tui(bench, "tui-0.169.0", bench.serve_unix("tui-0.169-unix"), mark)
+        tui = Tui(bench, "tui", lambda: bench.serve_unix("tui-0.169-unix"), mark)
         bench.play(
             [
                 ("starts a new thread over unix://", tui.start),
@@ -151,7 +157,6 @@ def main():
             ],
             tui.screen,
         )
-        tui.close()
     return bench.failed
 
 

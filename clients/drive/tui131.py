@@ -49,7 +49,7 @@ def add_catalog(bench):
 def main():
     with Bench("tui131") as bench:
         add_catalog(bench)
-        tui = Tui(bench, "tui-0.131.0", bench.serve_ws("tui-0.131-ws"), r"^› ", CLIENT_CONFIG)
+        tui = Tui(bench, "tui131", lambda: bench.serve_ws("tui-0.131-ws"), r"^› ", CLIENT_CONFIG)
         bench.play(
             [
                 ("starts a new thread over ws://", tui.start),
@@ -61,7 +61,6 @@ def main():
             ],
             tui.screen,
         )
-        tui.close()
     return bench.failed
 
 

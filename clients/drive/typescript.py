@@ -16,7 +16,7 @@ SLEEP = "sleep\x00271.828\x00"
 class TypeScriptSdk:
     def __init__(self, bench):
         self.bench, self.thread_id = bench, None
-        sdk = bench.cache / "typescript-0.163.0/node_modules/@openai/codex-sdk"
+        sdk = bench.cache / "typescript/node_modules/@openai/codex-sdk"
         command = ["node", str(HERE / "typescript.mjs"), str(sdk), bench.stdio_program("typescript-sdk"), str(bench.work)]
         self.node = bench.spawn(command, "node", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.answers = Queue()
