@@ -2,7 +2,39 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::methods::{NoParams, methods};
 use crate::wire::{is_false, null_default};
+
+methods! {
+    "userVerification/status" Experimental VendorOnly [];
+    "userVerification/enroll" Experimental VendorOnly [];
+    "userVerification/delete" Experimental VendorOnly [];
+    "userVerification/verify" Experimental VendorOnly [];
+    "userVerification/cancel" Experimental VendorOnly [];
+    "account/login/start" Stable
+        Implemented(AccountLoginStart: LoginAccountParams => LoginAccountResponse)
+        []
+        gated "type=chatgptAuthTokens", "type=amazonBedrock", "type=amazonBedrockAccessKeys";
+    "account/bedrock/discover" Experimental VendorOnly [];
+    "account/bedrock/setup" Experimental VendorOnly [];
+    "account/gcp/setup" Experimental VendorOnly [];
+    "account/bedrock/checkGovCloudRequirements" Experimental
+        Implemented(AccountBedrockCheckGovCloudRequirements: BedrockCheckGovCloudRequirementsParams
+            => BedrockCheckGovCloudRequirementsResponse)
+        [];
+    "account/login/cancel" Stable NotYet [];
+    "accountSession/list" Experimental VendorOnly [];
+    "accountSession/switch" Experimental VendorOnly [];
+    "account/logout" Stable
+        Implemented(AccountLogout: NoParams => LogoutAccountResponse)
+        [no_params];
+    "account/securitySetup/read" Stable VendorOnly [no_params];
+    "account/rateLimitResetCredit/consume" Stable VendorOnly [];
+    "account/usage/read" Stable VendorOnly [optional_params];
+    "account/workspaceMessages/read" Stable VendorOnly [no_params];
+    "account/sendAddCreditsNudgeEmail" Stable VendorOnly [];
+    "account/read" Stable Implemented(AccountRead: GetAccountParams => GetAccountResponse) [];
+}
 
 /// Params of `account/read`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

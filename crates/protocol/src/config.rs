@@ -6,11 +6,25 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::methods::{NoParams, methods};
 use crate::path::AbsolutePathBuf;
 use crate::policy::{
     ApprovalsReviewer, AskForApproval, ReasoningEffort, ReasoningSummary, SandboxMode,
 };
 use crate::wire::{is_false, null_default};
+
+methods! {
+    "config/read" Stable Implemented(ConfigRead: ConfigReadParams => ConfigReadResponse) [];
+    "config/value/write" Stable
+        Implemented(ConfigValueWrite: ConfigValueWriteParams => ConfigWriteResponse)
+        [];
+    "config/batchWrite" Stable
+        Implemented(ConfigBatchWrite: ConfigBatchWriteParams => ConfigWriteResponse)
+        [];
+    "configRequirements/read" Stable
+        Implemented(ConfigRequirementsRead: NoParams => ConfigRequirementsReadResponse)
+        [no_params];
+}
 
 /// Params of `config/read`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

@@ -4,6 +4,13 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::methods::methods;
+
+methods! {
+    "thread/increment_elicitation" Experimental NotYet [thread];
+    "thread/decrement_elicitation" Experimental NotYet [thread];
+}
+
 /// Params of the server request `mcpServer/elicitation/request`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

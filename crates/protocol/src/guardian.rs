@@ -2,8 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::methods::methods;
 use crate::path::{AbsolutePathBuf, LegacyAppPathString};
 use crate::permission::RequestPermissionProfile;
+
+methods! {
+    "thread/approveGuardianDeniedAction" Stable NotYet [thread];
+    "thread/guardianReview" Experimental NotYet [thread];
+}
 
 /// Payload of `item/autoApprovalReview/started`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

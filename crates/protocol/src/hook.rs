@@ -2,8 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::methods::methods;
 use crate::path::{AbsolutePathBuf, LegacyAppPathString};
 use crate::wire::null_default;
+
+methods! {
+    "hooks/list" Stable Implemented(HooksList: HooksListParams => HooksListResponse) [];
+}
 
 /// A run of a hook.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -3,8 +3,13 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::methods::methods;
 use crate::path::AbsolutePathBuf;
 use crate::wire::{is_false, null_default};
+
+methods! {
+    "initialize" Stable Implemented(Initialize: InitializeParams => InitializeResponse) [];
+}
 
 /// Params of `initialize`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

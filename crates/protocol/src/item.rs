@@ -100,8 +100,8 @@ pub enum ItemKind {
     CommandExecution(CommandExecutionItem),
     /// A patch.
     FileChange(FileChangeItem),
-    /// A call of a tool of an MCP server.
-    McpToolCall(McpToolCallItem),
+    /// A call of a tool of an MCP server. Boxed: it is by far the largest and not the commonest.
+    McpToolCall(Box<McpToolCallItem>),
     /// A call of a tool that the client brought along.
     DynamicToolCall(DynamicToolCallItem),
     /// A call that starts, steers or ends another agent.

@@ -5,6 +5,20 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::methods::methods;
+
+methods! {
+    "mcpServer/oauth/login" Stable NotYet [];
+    "config/mcpServer/reload" Stable NotYet [no_params];
+    "mcpServerStatus/list" Stable
+        Implemented(McpServerStatusList: ListMcpServerStatusParams => ListMcpServerStatusResponse)
+        [];
+    "mcpServer/resource/read" Stable NotYet [];
+    "mcpServer/event/stream/start" Experimental VendorOnly [thread];
+    "mcpServer/event/stream/stop" Experimental VendorOnly [];
+    "mcpServer/tool/call" Stable NotYet [thread];
+}
+
 /// Params of `mcpServerStatus/list`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -2,7 +2,27 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::methods::methods;
 use crate::policy::{ModeKind, ReasoningEffort};
+
+methods! {
+    "server/diagnostics" Experimental
+        Implemented(ServerDiagnostics: ServerDiagnosticsParams => ServerDiagnosticsResponse)
+        [];
+    "experimentalFeature/list" Stable
+        Implemented(ExperimentalFeatureList: ExperimentalFeatureListParams
+            => ExperimentalFeatureListResponse)
+        [];
+    "experimentalFeature/enablement/set" Stable NotYet [];
+    "collaborationMode/list" Experimental
+        Implemented(CollaborationModeList: CollaborationModeListParams
+            => CollaborationModeListResponse)
+        [];
+    "mock/experimentalMethod" Experimental
+        Implemented(MockExperimentalMethod: MockExperimentalMethodParams
+            => MockExperimentalMethodResponse)
+        [];
+}
 
 /// Params of `collaborationMode/list`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -76,28 +96,6 @@ pub struct ServerDiagnosticsResponse {
     pub gauges: Vec<ServerDiagnosticsGauge>,
 }
 
-/// Answer to `remoteControl/status/read`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase")]
-pub struct RemoteControlStatusReadResponse {
-    pub status: RemoteControlConnectionStatus,
-    pub server_name: String,
-    pub installation_id: String,
-    pub environment_id: Option<String>,
-}
-
-/// Payload of `remoteControl/status/changed`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase")]
-pub struct RemoteControlStatusChangedNotification {
-    pub status: RemoteControlConnectionStatus,
-    pub server_name: String,
-    pub installation_id: String,
-    pub environment_id: Option<String>,
-}
-
 /// A feature flag.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -128,17 +126,6 @@ pub struct ServerDiagnosticsProcess {
     pub id: u32,
     pub resident_memory_bytes: Option<u64>,
     pub physical_footprint_bytes: Option<u64>,
-}
-
-/// The state of the vendor's remote control.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase")]
-pub enum RemoteControlConnectionStatus {
-    Disabled,
-    Connecting,
-    Connected,
-    Errored,
 }
 
 /// How ripe a feature is.

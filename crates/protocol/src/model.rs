@@ -2,8 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::methods::methods;
 use crate::policy::{CyberAccessProgram, ReasoningEffort};
 use crate::wire::null_default;
+
+methods! {
+    "model/list" Stable Implemented(ModelList: ModelListParams => ModelListResponse) [];
+    "modelProvider/capabilities/read" Stable
+        Implemented(ModelProviderCapabilitiesRead: ModelProviderCapabilitiesReadParams
+            => ModelProviderCapabilitiesReadResponse)
+        [];
+}
 
 /// Params of `model/list`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

@@ -3,8 +3,16 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::methods::methods;
 use crate::path::LegacyAppPathString;
 use crate::wire::null_default;
+
+methods! {
+    "permissionProfile/list" Stable
+        Implemented(PermissionProfileList: PermissionProfileListParams
+            => PermissionProfileListResponse)
+        [];
+}
 
 /// Params of the server request `item/permissions/requestApproval`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -3,8 +3,33 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::methods::methods;
 use crate::path::AbsolutePathBuf;
 use crate::wire::{is_false, null_default};
+
+methods! {
+    "marketplace/add" Stable NotYet [];
+    "marketplace/remove" Stable NotYet [];
+    "marketplace/upgrade" Stable NotYet [];
+    "plugin/list" Stable Implemented(PluginList: PluginListParams => PluginListResponse) [];
+    "plugin/search" Experimental NotYet [];
+    "plugin/installed" Stable
+        Implemented(PluginInstalled: PluginInstalledParams => PluginInstalledResponse)
+        [];
+    "plugin/reconcile" Stable NotYet [];
+    "plugin/read" Stable NotYet [];
+    "plugin/skill/read" Stable VendorOnly [];
+    "plugin/share/save" Stable VendorOnly [];
+    "plugin/share/updateTargets" Stable VendorOnly [];
+    "plugin/share/list" Stable VendorOnly [];
+    "plugin/share/checkout" Stable VendorOnly [];
+    "plugin/share/delete" Stable VendorOnly [];
+    "app/read" Stable VendorOnly [];
+    "app/list" Stable Implemented(AppList: AppsListParams => AppsListResponse) [];
+    "app/installed" Stable VendorOnly [];
+    "plugin/install" Stable NotYet [];
+    "plugin/uninstall" Stable NotYet [];
+}
 
 /// Params of `plugin/list`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

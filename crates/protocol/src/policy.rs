@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::path::AbsolutePathBuf;
-use crate::wire::null_default;
+use crate::wire::{null_default, reasoning_effort};
 
 /// When the user is asked before a command runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -141,6 +141,13 @@ pub struct CollaborationMode {
 #[serde(rename_all = "camelCase")]
 pub enum ModeKind {
     Plan,
+    /// Also read under the names of modes that older clients had.
+    #[serde(
+        alias = "code",
+        alias = "pair_programming",
+        alias = "execute",
+        alias = "custom"
+    )]
     Default,
 }
 
@@ -149,6 +156,7 @@ pub enum ModeKind {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Settings {
     pub model: String,
+    #[serde(default, deserialize_with = "reasoning_effort")]
     pub reasoning_effort: Option<ReasoningEffort>,
     pub developer_instructions: Option<String>,
 }

@@ -6,7 +6,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::account::PlanType;
+use crate::methods::methods;
 use crate::wire::{is_false, null_default};
+
+methods! {
+    "account/rateLimits/read" Stable
+        Implemented(AccountRateLimitsRead: GetAccountRateLimitsParams
+            => GetAccountRateLimitsResponse)
+        [optional_params];
+}
 
 /// Params of `account/rateLimits/read`, which may be left out.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

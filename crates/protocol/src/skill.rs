@@ -2,8 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::methods::methods;
 use crate::path::{AbsolutePathBuf, LegacyAppPathString};
 use crate::wire::{is_false, null_default};
+
+methods! {
+    "skills/list" Stable Implemented(SkillsList: SkillsListParams => SkillsListResponse) [];
+    "skills/extraRoots/set" Stable NotYet [];
+    "skills/config/write" Stable NotYet [];
+}
 
 /// Params of `skills/list`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

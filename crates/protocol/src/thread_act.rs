@@ -4,7 +4,37 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::methods::methods;
 use crate::path::LegacyAppPathString;
+
+methods! {
+    "thread/goal/set" Stable NotYet [thread];
+    "thread/goal/get" Stable
+        Implemented(ThreadGoalGet: ThreadGoalGetParams => ThreadGoalGetResponse)
+        [thread];
+    "thread/goal/clear" Stable NotYet [thread];
+    "thread/compact/start" Stable
+        Implemented(ThreadCompactStart: ThreadCompactStartParams => ThreadCompactStartResponse)
+        [thread];
+    "thread/shellCommand" Stable
+        Implemented(ThreadShellCommand: ThreadShellCommandParams => ThreadShellCommandResponse)
+        [thread];
+    "thread/backgroundTerminals/clean" Experimental
+        Implemented(ThreadBackgroundTerminalsClean: ThreadBackgroundTerminalsCleanParams
+            => ThreadBackgroundTerminalsCleanResponse)
+        [thread];
+    "thread/backgroundTerminals/list" Experimental
+        Implemented(ThreadBackgroundTerminalsList: ThreadBackgroundTerminalsListParams
+            => ThreadBackgroundTerminalsListResponse)
+        [thread];
+    "thread/backgroundTerminals/terminate" Experimental
+        Implemented(ThreadBackgroundTerminalsTerminate: ThreadBackgroundTerminalsTerminateParams
+            => ThreadBackgroundTerminalsTerminateResponse)
+        [thread];
+    "thread/inject_items" Stable
+        Implemented(ThreadInjectItems: ThreadInjectItemsParams => ThreadInjectItemsResponse)
+        [thread];
+}
 
 /// Params of `thread/inject_items`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -4,13 +4,46 @@
 use serde::{Deserialize, Serialize};
 
 use crate::input::TurnEnvironmentParams;
+use crate::methods::methods;
 use crate::path::AbsolutePathBuf;
 use crate::policy::{
     ActivePermissionProfile, ApprovalsReviewer, AskForApproval, CollaborationMode, MultiAgentMode,
     Personality, ReasoningEffort, ReasoningSummary, SandboxPolicy,
 };
 use crate::thread::{Thread, ThreadEnvironment, ThreadReadState};
-use crate::wire::{double_option, null_default};
+use crate::wire::{double_option, null_default, reasoning_effort};
+
+methods! {
+    "thread/archive" Stable
+        Implemented(ThreadArchive: ThreadArchiveParams => ThreadArchiveResponse)
+        [thread];
+    "thread/delete" Stable
+        Implemented(ThreadDelete: ThreadDeleteParams => ThreadDeleteResponse)
+        [thread];
+    "thread/unsubscribe" Stable
+        Implemented(ThreadUnsubscribe: ThreadUnsubscribeParams => ThreadUnsubscribeResponse)
+        [thread];
+    "thread/name/set" Stable
+        Implemented(ThreadNameSet: ThreadSetNameParams => ThreadSetNameResponse)
+        [thread];
+    "thread/metadata/update" Stable
+        Implemented(ThreadMetadataUpdate: ThreadMetadataUpdateParams
+            => ThreadMetadataUpdateResponse)
+        [thread]
+        gated "projectId", "daybreakEnabled";
+    "thread/settings/update" Experimental
+        Implemented(ThreadSettingsUpdate: ThreadSettingsUpdateParams
+            => ThreadSettingsUpdateResponse)
+        [thread];
+    "thread/unarchive" Stable
+        Implemented(ThreadUnarchive: ThreadUnarchiveParams => ThreadUnarchiveResponse)
+        [thread];
+    "thread/revert" Stable NotYet [thread];
+    "thread/readState/update" Experimental
+        Implemented(ThreadReadStateUpdate: ThreadReadStateUpdateParams
+            => ThreadReadStateUpdateResponse)
+        [thread];
+}
 
 /// Params of `thread/unsubscribe`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -132,7 +165,11 @@ pub struct ThreadSettingsUpdateParams {
         skip_serializing_if = "Option::is_none"
     )]
     pub service_tier: Option<Option<String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "reasoning_effort",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub effort: Option<ReasoningEffort>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub summary: Option<ReasoningSummary>,

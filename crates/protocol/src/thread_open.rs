@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::dynamic_tool::DynamicToolSpec;
+use crate::dynamic_tool::{DynamicToolSpec, dynamic_tools};
 use crate::input::TurnEnvironmentParams;
+use crate::methods::methods;
 use crate::path::{AbsolutePathBuf, LegacyAppPathString};
 use crate::policy::{
     ActivePermissionProfile, ApprovalsReviewer, AskForApproval, CollaborationMode, MultiAgentMode,
@@ -14,6 +15,26 @@ use crate::thread::{Thread, ThreadHistoryMode, ThreadSource};
 use crate::thread_read::SortDirection;
 use crate::turn::{Turn, TurnItemsView};
 use crate::wire::{double_option, is_false, null_default};
+
+methods! {
+    "thread/start" Stable
+        Implemented(ThreadStart: ThreadStartParams => ThreadStartResponse)
+        []
+        gated "allowProviderModelFallback", "runtimeWorkspaceRoots", "permissions",
+            "multiAgentMode", "historyMode", "projectId", "daybreakEnabled", "environments",
+            "dynamicTools", "selectedCapabilityRoots", "mockExperimentalField",
+            "experimentalRawEvents";
+    "thread/resume" Stable
+        Implemented(ThreadResume: ThreadResumeParams => ThreadResumeResponse)
+        [thread]
+        gated "history", "path", "runtimeWorkspaceRoots", "permissions", "initialTurnsPage";
+    "thread/fork" Stable
+        Implemented(ThreadFork: ThreadForkParams => ThreadForkResponse)
+        [thread]
+        gated "experimentalPredictionMode", "experimentalDisablePredictionMcp", "beforeTurnId",
+            "path", "runtimeWorkspaceRoots", "permissions", "attachToSource",
+            "deferGoalContinuation";
+}
 
 /// Params of `thread/start`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -78,7 +99,11 @@ pub struct ThreadStartParams {
     pub daybreak_enabled: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub environments: Option<Vec<TurnEnvironmentParams>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "dynamic_tools",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub dynamic_tools: Option<Vec<DynamicToolSpec>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub selected_capability_roots: Option<Vec<SelectedCapabilityRoot>>,

@@ -6,9 +6,31 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::item::ThreadItem;
+use crate::methods::methods;
 use crate::thread::{Thread, ThreadReadState};
 use crate::turn::{Turn, TurnItemsView};
 use crate::wire::{is_false, null_default};
+
+methods! {
+    "thread/list" Stable
+        Implemented(ThreadList: ThreadListParams => ThreadListResponse)
+        []
+        gated "includeAttachedThreads", "projectId", "parentThreadId", "ancestorThreadId",
+            "attachedToThreadId";
+    "thread/loaded/list" Stable
+        Implemented(ThreadLoadedList: ThreadLoadedListParams => ThreadLoadedListResponse)
+        [];
+    "thread/read" Stable Implemented(ThreadRead: ThreadReadParams => ThreadReadResponse) [thread];
+    "thread/turns/list" Stable
+        Implemented(ThreadTurnsList: ThreadTurnsListParams => ThreadTurnsListResponse)
+        [thread];
+    "thread/items/list" Stable
+        Implemented(ThreadItemsList: ThreadItemsListParams => ThreadItemsListResponse)
+        [thread]
+        gated "deferOutput.commandExecution", "deferOutput.mcpToolCall";
+    "thread/items/read" Experimental NotYet [thread];
+    "thread/timeline/list" Experimental NotYet [thread];
+}
 
 /// Params of `thread/read`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

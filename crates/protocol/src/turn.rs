@@ -7,13 +7,31 @@ use serde_json::Value;
 
 use crate::input::{AdditionalContextEntry, TurnEnvironmentParams, TurnToolOutput, UserInput};
 use crate::item::ThreadItem;
+use crate::methods::methods;
 use crate::path::AbsolutePathBuf;
 use crate::policy::{
     ApprovalsReviewer, AskForApproval, CollaborationMode, CyberAccessProgram, MultiAgentMode,
     Personality, ReasoningEffort, ReasoningSummary, SandboxPolicy,
 };
 use crate::turn_error::TurnError;
-use crate::wire::{double_option, null_default};
+use crate::wire::{double_option, null_default, reasoning_effort};
+
+methods! {
+    "turn/start" Stable
+        Implemented(TurnStart: TurnStartParams => TurnStartResponse)
+        [thread]
+        gated "responsesapiClientMetadata", "responsesapiClientMetadataPatch",
+            "additionalContext", "environments", "runtimeWorkspaceRoots", "permissions",
+            "collaborationMode", "multiAgentMode", "cyberAccessProgram";
+    "turn/settings/update" Experimental NotYet [thread];
+    "turn/steer" Stable
+        Implemented(TurnSteer: TurnSteerParams => TurnSteerResponse)
+        [thread]
+        gated "responsesapiClientMetadata", "responsesapiClientMetadataPatch", "additionalContext";
+    "turn/interrupt" Stable
+        Implemented(TurnInterrupt: TurnInterruptParams => TurnInterruptResponse)
+        [thread];
+}
 
 /// A turn: one input and everything that follows from it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -119,7 +137,11 @@ pub struct TurnStartParams {
     pub service_tier: Option<Option<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_tier_for_turn: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "reasoning_effort",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub effort: Option<ReasoningEffort>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub summary: Option<ReasoningSummary>,

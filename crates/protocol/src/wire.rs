@@ -1,6 +1,7 @@
 //! Small helpers of the derived (de)serialisers: what an absent, a null and a
 //! default member mean on this wire.
 
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 /// Reads a defaulted member, taking null for absent.
@@ -20,6 +21,18 @@ where
     T: Deserialize<'de>,
 {
     Option::<T>::deserialize(deserializer).map(Some)
+}
+
+/// Reads a reasoning effort, which must not be the empty text.
+pub(crate) fn reasoning_effort<'de, D>(deserializer: D) -> Result<Option<String>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let effort = Option::<String>::deserialize(deserializer)?;
+    if effort.as_deref() == Some("") {
+        return Err(D::Error::custom("reasoning_effort must not be empty"));
+    }
+    Ok(effort)
 }
 
 /// For members that the reference leaves out when they are false.

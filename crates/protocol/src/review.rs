@@ -1,0 +1,7 @@
+//! Reviews.
+
+use crate::methods::methods;
+
+methods! {
+    "review/start" Stable NotYet [thread];
+}
