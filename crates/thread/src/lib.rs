@@ -1,1 +1,39 @@
-//! loomd-thread
+//! The pure core of a thread: what happens, in which order, and who is told.
+//!
+//! A [`Thread`] takes one [`Input`] at a time and returns the [`Action`]s it wants,
+//! in order. It holds all that is true of a loaded thread: its settings, the
+//! model's history, its turns, its subscribers, the running turn.
+//!
+//! Invariants
+//! - One input at a time; between two inputs the state is whole. A subscriber's
+//!   snapshot is taken in the same input that subscribes it, so the next event
+//!   continues exactly where the snapshot ends.
+//! - Every command is answered exactly once, with [`Action::Reply`], in this input
+//!   or (interrupt) when the turn it waits for has ended.
+//! - Event numbers are gapless and rise by one.
+//! - An item that was announced as started is completed at most once; what comes
+//!   late from a cancelled model stream is recognised by its generation and dropped.
+//! - At most one turn runs.
+//!
+//! Deliberately absent: a runtime, a clock, files, sockets, randomness. The shell
+//! performs the actions and feeds results back as inputs.
+
+mod action;
+mod context;
+mod input;
+mod items;
+mod ops;
+mod refusal;
+mod sampling;
+mod thread;
+mod turn;
+
+pub use action::{Action, Audience, ModelStart, Reply, View};
+pub use context::{ContextPart, ContextRole};
+pub use input::{
+    Command, Input, ModelFacts, ReplyTo, ResumeRequest, SettingsPatch, SharedJson, TurnRequest,
+    UserMessage,
+};
+pub use ops::settings::patched;
+pub use refusal::Refusal;
+pub use thread::{Origin, Thread, ThreadSetup, QUEUED_STEERS_MAX};

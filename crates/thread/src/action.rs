@@ -1,0 +1,143 @@
+//! Everything a thread can want.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use loomd_base::ConnectionId;
+use loomd_events::{Sequenced, ToolCall, ToolContext};
+use loomd_protocol::{
+    ServerNotification, ThreadSettings, ThreadTokenUsage, ThreadUnsubscribeStatus, Turn,
+};
+use serde_json::value::RawValue;
+
+use crate::{ModelFacts, Refusal, ReplyTo, SharedJson};
+
+/// Something the shell must do. Actions are performed in the order given; what is
+/// written to the rollout is handed to the operating system before anything that
+/// stands after it is sent.
+#[derive(Debug, PartialEq)]
+pub enum Action {
+    /// Answer a command.
+    Reply {
+        /// Which one.
+        to: ReplyTo,
+        /// The answer.
+        result: Box<Result<Reply, Refusal>>,
+    },
+    /// Hand an event to the rollout, the read model, the subscribers and analytics.
+    Event(Sequenced),
+    /// Tell clients something that is not part of the thread's numbered history.
+    Notify {
+        /// Whom.
+        to: Audience,
+        /// What.
+        notification: Box<ServerNotification>,
+    },
+    /// From here on, this connection gets the thread's events.
+    Subscribe(ConnectionId),
+    /// From here on, it does not.
+    Unsubscribe(ConnectionId),
+    /// Ask the model.
+    StartModel(Box<ModelStart>),
+    /// Give up on a model stream.
+    CancelModel {
+        /// Which one.
+        generation: u64,
+    },
+    /// Run a tool.
+    StartTool {
+        /// Where and under which rules.
+        context: Arc<ToolContext>,
+        /// What to run.
+        call: ToolCall,
+    },
+    /// End the running calls of a turn.
+    CancelTools {
+        /// The turn.
+        turn_id: Arc<str>,
+    },
+    /// Feed [`crate::Input::TimerFired`] at this monotonic time; replaces an earlier
+    /// one, `None` clears it.
+    SetTimer(Option<Duration>),
+    /// The summary that lists show has changed.
+    SummaryChanged,
+    /// Nobody watches and nothing runs: unload the thread.
+    Unload,
+}
+
+/// Who is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// Every initialised connection.
+    Everyone,
+    /// The thread's subscribers.
+    Subscribers,
+    /// One connection.
+    One(ConnectionId),
+}
+
+/// The answer to a command.
+#[derive(Debug, PartialEq)]
+pub enum Reply {
+    /// To start, resume and view: where the thread stands.
+    View(Box<View>),
+    /// To turn/start: the turn as accepted, or the running one that was steered.
+    Turn(Box<Turn>),
+    /// To turn/steer: the running turn.
+    Steered {
+        /// The turn.
+        turn_id: String,
+    },
+    /// To unsubscribe.
+    Unsubscribed(ThreadUnsubscribeStatus),
+    /// It is done.
+    Done,
+}
+
+/// Where a thread stands between two events.
+#[derive(Debug, Clone, PartialEq)]
+pub struct View {
+    /// The thread without its turns.
+    pub thread: loomd_protocol::Thread,
+    /// Its settings.
+    pub settings: ThreadSettings,
+    /// All turns with all items, oldest first; the running one is last.
+    pub turns: Vec<Arc<Turn>>,
+    /// Tokens so far and the turn that reported them last.
+    pub token_usage: Option<(String, ThreadTokenUsage)>,
+    /// Number of the last event that the view contains.
+    pub seq: u64,
+    /// Whether the thread has a rollout.
+    pub materialized: bool,
+}
+
+/// One request to the model.
+#[derive(Debug, Clone)]
+pub struct ModelStart {
+    /// Names the stream in later inputs.
+    pub generation: u64,
+    /// The turn that asks.
+    pub turn_id: Arc<str>,
+    /// The model's history, in order.
+    pub input: Vec<Arc<RawValue>>,
+    /// Settings of the turn.
+    pub settings: Arc<ThreadSettings>,
+    /// What is known of the model.
+    pub model: ModelFacts,
+    /// JSON schema of the final answer.
+    pub output_schema: Option<SharedJson>,
+    /// When the turn began, Unix milliseconds.
+    pub turn_started_ms: i64,
+}
+
+impl PartialEq for ModelStart {
+    fn eq(&self, other: &Self) -> bool {
+        self.generation == other.generation
+            && self.turn_id == other.turn_id
+            && self
+                .input
+                .iter()
+                .map(|json| json.get())
+                .eq(other.input.iter().map(|json| json.get()))
+    }
+}

@@ -1,0 +1,174 @@
+//! Everything that can happen to a thread.
+
+use std::sync::Arc;
+
+use loomd_base::ConnectionId;
+use loomd_events::{HistoryItem, MessagePart, ModelEvent, ToolEvent};
+use loomd_protocol::{
+    AbsolutePathBuf, ApprovalsReviewer, AskForApproval, CollaborationMode, Personality,
+    ReasoningEffort, ReasoningSummary, SandboxPolicy, UserInput,
+};
+use serde_json::value::RawValue;
+
+use crate::ContextPart;
+
+/// Names a reply that the shell owes; given by the shell, returned in
+/// [`crate::Action::Reply`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ReplyTo(pub u64);
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Input {
+    /// A client wants something.
+    Command {
+        /// Where the answer goes.
+        reply: ReplyTo,
+        /// What it wants.
+        command: Command,
+    },
+    /// A model stream said something.
+    Model {
+        /// The stream, as named in [`crate::ModelStart`].
+        generation: u64,
+        /// What it said.
+        event: ModelEvent,
+    },
+    /// A tool said something.
+    Tool {
+        /// The turn that made the call.
+        turn_id: Arc<str>,
+        /// What it said.
+        event: ToolEvent,
+    },
+    /// A client's connection is gone.
+    ConnectionClosed(ConnectionId),
+    /// The time that was set with [`crate::Action::SetTimer`] has come.
+    TimerFired,
+    /// The rollout could not be written; the running turn cannot go on.
+    RolloutFailed {
+        /// The operating system's words.
+        reason: String,
+    },
+}
+
+/// What a client, or the server for it, wants of a thread.
+#[derive(Debug)]
+pub enum Command {
+    /// The thread was just started for this connection.
+    Start {
+        /// The connection to subscribe.
+        connection: ConnectionId,
+    },
+    /// Subscribe and tell where the thread stands.
+    Resume(ResumeRequest),
+    /// Stop telling this connection.
+    Unsubscribe(ConnectionId),
+    /// Start a turn, or steer the running one.
+    StartTurn(Box<TurnRequest>),
+    /// Add to the running turn.
+    Steer {
+        /// The turn the client believes to be running.
+        expected_turn_id: String,
+        /// What to add.
+        message: UserMessage,
+    },
+    /// End the running turn.
+    Interrupt {
+        /// The turn, or empty for whatever is starting.
+        turn_id: String,
+    },
+    /// Tell where the thread stands, without subscribing.
+    View,
+    /// Give the thread a name.
+    SetName(String),
+    /// Change settings for later turns.
+    UpdateSettings(Box<SettingsPatch>),
+    /// Add entries to the model's history without a turn.
+    Inject(Vec<HistoryItem>),
+    /// End the running turn, take no more commands.
+    Close,
+}
+
+/// A resume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ResumeRequest {
+    /// The connection to subscribe.
+    pub connection: ConnectionId,
+    /// Whether the answer carries all turns.
+    pub with_turns: bool,
+}
+
+/// A message from the user, in the client's words and in the model's.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UserMessage {
+    /// The client's own id of the message, echoed as `clientId`.
+    pub client_id: Option<String>,
+    /// As the client sent it.
+    pub content: Vec<UserInput>,
+    /// As the model gets it (files read, images encoded).
+    pub parts: Vec<MessagePart>,
+}
+
+/// What is known of the model that a turn runs with.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ModelFacts {
+    /// Tokens of context that are shown as the window, where known.
+    pub context_window: Option<i64>,
+    /// Whether several calls may come in one response.
+    pub parallel_tool_calls: bool,
+    /// Answer length hint (`low`, `medium`, `high`), if configured.
+    pub verbosity: Option<String>,
+    /// Said to subscribers before each turn, for instance that the model is unknown.
+    pub warning: Option<String>,
+}
+
+/// All that a turn starts from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TurnRequest {
+    /// The user's message.
+    pub message: UserMessage,
+    /// Settings to change, for this and later turns.
+    pub settings: SettingsPatch,
+    /// What the model should know of the surroundings now.
+    pub context: Vec<ContextPart>,
+    /// JSON schema of the final answer, for this turn only.
+    pub output_schema: Option<SharedJson>,
+    /// What is known of the model.
+    pub model: ModelFacts,
+}
+
+/// JSON text that is shared and compared as text.
+#[derive(Debug, Clone)]
+pub struct SharedJson(pub Arc<RawValue>);
+
+impl PartialEq for SharedJson {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.get() == other.0.get()
+    }
+}
+
+/// Settings to change; `None` leaves a setting as it is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SettingsPatch {
+    /// The model's slug.
+    pub model: Option<String>,
+    /// Reasoning effort.
+    pub effort: Option<ReasoningEffort>,
+    /// Reasoning summary mode.
+    pub summary: Option<ReasoningSummary>,
+    /// Service tier.
+    pub service_tier: Option<String>,
+    /// When the user is asked.
+    pub approval_policy: Option<AskForApproval>,
+    /// Who is asked.
+    pub approvals_reviewer: Option<ApprovalsReviewer>,
+    /// What commands may touch.
+    pub sandbox_policy: Option<SandboxPolicy>,
+    /// Working folder.
+    pub cwd: Option<AbsolutePathBuf>,
+    /// Manner of speaking.
+    pub personality: Option<Personality>,
+    /// Default or plan mode.
+    pub collaboration_mode: Option<CollaborationMode>,
+}

@@ -1,0 +1,11 @@
+//! One file per operation of the lifecycle, with its tests.
+
+mod close;
+mod inject;
+mod interrupt;
+mod name;
+mod resume;
+pub(crate) mod settings;
+mod start;
+mod start_turn;
+mod steer;

@@ -1,0 +1,56 @@
+//! Why a command is refused. The texts are the reference's, since clients show and
+//! some match them.
+
+/// Why a command is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Steering without a running turn.
+    #[error("no active turn to steer")]
+    NoTurnToSteer,
+    /// Steering a turn that is not the running one.
+    #[error("expected active turn id `{expected}` but found `{found}`")]
+    SteerMismatch {
+        /// What the client named.
+        expected: String,
+        /// The running turn.
+        found: String,
+    },
+    /// Steering without naming a turn.
+    #[error("expectedTurnId must not be empty")]
+    EmptyExpectedTurn,
+    /// Steering with nothing.
+    #[error("input must not be empty")]
+    EmptyInput,
+    /// Interrupting without a running turn.
+    #[error("no active turn to interrupt")]
+    NoTurnToInterrupt,
+    /// Interrupting a turn that is not the running one.
+    #[error("expected active turn id {expected} but found {found}")]
+    InterruptMismatch {
+        /// What the client named.
+        expected: String,
+        /// The running turn.
+        found: String,
+    },
+    /// A name of blanks.
+    #[error("thread name must not be empty")]
+    EmptyName,
+    /// The thread is being unloaded, archived or deleted.
+    #[error("thread {thread_id} is closing; retry after the thread is closed")]
+    Closing {
+        /// The thread.
+        thread_id: String,
+    },
+    /// More input waits for the model than is kept.
+    #[error("too many steers wait for the model (at most {max}); retry when the turn has taken them up")]
+    TooManySteers {
+        /// The limit.
+        max: usize,
+    },
+    /// The rollout cannot be written.
+    #[error("failed to write the thread's rollout: {reason}")]
+    Storage {
+        /// The operating system's words.
+        reason: String,
+    },
+}

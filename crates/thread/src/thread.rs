@@ -1,0 +1,377 @@
+//! The thread: owns everything, and only decides who gets the input.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use loomd_base::{ConnectionId, IdSource, Now, ThreadId};
+use loomd_events::{HistoryItem, Sequenced, ThreadEvent};
+use loomd_protocol::{
+    ServerNotification, ThreadActiveFlag, ThreadSettings, ThreadStatus,
+    ThreadStatusChangedNotification, ThreadTokenUsage, Turn, TurnDiffUpdatedNotification,
+};
+
+use crate::turn::ActiveTurn;
+use crate::{Action, Audience, Command, ContextPart, Input, Refusal, Reply, ReplyTo, View};
+
+/// Steers that may wait for the model in one turn; one more is refused.
+pub const QUEUED_STEERS_MAX: usize = 64;
+
+/// Whether a thread is new or comes from its rollout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// Just made; clients learn its status from the answer.
+    Fresh,
+    /// Loaded from disk; clients are told that it is now idle.
+    Stored,
+}
+
+/// What a thread is made of when it is loaded.
+#[derive(Debug)]
+pub struct ThreadSetup {
+    /// Its id.
+    pub id: ThreadId,
+    /// The root thread's id (its own for a root).
+    pub session_id: ThreadId,
+    /// New or stored.
+    pub origin: Origin,
+    /// What clients see of it; `turns` stays empty in here.
+    pub info: loomd_protocol::Thread,
+    /// Its settings.
+    pub settings: ThreadSettings,
+    /// The base instructions as the first entry of each request.
+    pub base_instructions: HistoryItem,
+    /// Its turns, oldest first.
+    pub turns: Vec<Turn>,
+    /// The model's history.
+    pub history: Vec<HistoryItem>,
+    /// Tokens so far and the turn that reported them last.
+    pub token_usage: Option<(String, ThreadTokenUsage)>,
+    /// Number of the last event.
+    pub last_seq: u64,
+    /// How long it stays loaded while nobody watches and nothing runs; `None` for ever.
+    pub unload_delay: Option<Duration>,
+}
+
+/// A loaded thread.
+#[derive(Debug)]
+pub struct Thread {
+    pub(crate) id: ThreadId,
+    pub(crate) session_id: ThreadId,
+    pub(crate) info: loomd_protocol::Thread,
+    pub(crate) settings: Arc<ThreadSettings>,
+    base_instructions: HistoryItem,
+    /// Turns that have ended. A background command may still change an old one.
+    pub(crate) turns: Vec<Arc<Turn>>,
+    pub(crate) history: Vec<HistoryItem>,
+    /// The context parts that the model has been told.
+    pub(crate) told: Vec<ContextPart>,
+    pub(crate) token_usage: Option<(String, ThreadTokenUsage)>,
+    pub(crate) active: Option<ActiveTurn>,
+    /// Started items that have not completed, with the time they started. Outlives
+    /// turns, because background commands do.
+    pub(crate) open_items: BTreeMap<String, i64>,
+    subscribers: BTreeSet<ConnectionId>,
+    /// The last turn ended with an error.
+    pub(crate) failed: bool,
+    /// The status that clients were told last; `None` before the first telling.
+    announced: Option<ThreadStatus>,
+    /// A thread without a turn has no rollout yet.
+    pub(crate) materialized: bool,
+    /// No more commands are taken.
+    closing: bool,
+    seq: u64,
+    generation: u64,
+    unload_delay: Option<Duration>,
+    /// When the thread was last watched or active, while it is neither.
+    idle_since: Option<Duration>,
+    out: Vec<Action>,
+}
+
+/// What an input is handled with: the time and where ids come from.
+#[derive(Clone, Copy)]
+pub(crate) struct Cx<'a> {
+    pub(crate) now: Now,
+    pub(crate) ids: &'a dyn IdSource,
+}
+
+impl Thread {
+    /// A thread that is loaded now.
+    #[must_use]
+    pub fn new(setup: ThreadSetup) -> Self {
+        Self {
+            id: setup.id,
+            session_id: setup.session_id,
+            announced: match setup.origin {
+                Origin::Fresh => Some(ThreadStatus::Idle),
+                Origin::Stored => None,
+            },
+            materialized: match setup.origin {
+                Origin::Fresh => false,
+                Origin::Stored => true,
+            },
+            info: setup.info,
+            settings: Arc::new(setup.settings),
+            base_instructions: setup.base_instructions,
+            turns: setup.turns.into_iter().map(Arc::new).collect(),
+            history: setup.history,
+            told: Vec::new(),
+            token_usage: setup.token_usage,
+            active: None,
+            open_items: BTreeMap::new(),
+            subscribers: BTreeSet::new(),
+            failed: false,
+            closing: false,
+            seq: setup.last_seq,
+            generation: 0,
+            unload_delay: setup.unload_delay,
+            idle_since: None,
+            out: Vec::new(),
+        }
+    }
+
+    /// Takes one input and returns what is to be done, in order.
+    pub fn handle(&mut self, now: Now, ids: &dyn IdSource, input: Input) -> Vec<Action> {
+        let cx = Cx { now, ids };
+        match input {
+            Input::Command { reply, command } => self.on_command(cx, reply, command),
+            Input::Model { generation, event } => self.on_model(cx, generation, event),
+            Input::Tool { turn_id, event } => self.on_tool(cx, &turn_id, event),
+            Input::ConnectionClosed(connection) => {
+                self.unsubscribe(connection);
+            }
+            Input::TimerFired => self.on_timer(cx),
+            Input::RolloutFailed { reason } => self.on_rollout_failed(cx, &reason),
+        }
+        self.track_idleness(cx);
+        std::mem::take(&mut self.out)
+    }
+
+    fn on_command(&mut self, cx: Cx<'_>, reply: ReplyTo, command: Command) {
+        if self.closing {
+            let refusal = Refusal::Closing {
+                thread_id: self.id.to_string(),
+            };
+            return self.refuse(reply, refusal);
+        }
+        match command {
+            Command::Start { connection } => self.on_start(reply, connection),
+            Command::Resume(request) => self.on_resume(reply, request),
+            Command::Unsubscribe(connection) => self.on_unsubscribe(reply, connection),
+            Command::StartTurn(request) => self.on_start_turn(cx, reply, *request),
+            Command::Steer {
+                expected_turn_id,
+                message,
+            } => self.on_steer(reply, &expected_turn_id, message),
+            Command::Interrupt { turn_id } => self.on_interrupt(cx, reply, &turn_id),
+            Command::View => {
+                let view = Box::new(self.view());
+                self.reply(reply, Reply::View(view));
+            }
+            Command::SetName(name) => self.on_set_name(reply, &name),
+            Command::UpdateSettings(patch) => self.on_update_settings(cx, reply, *patch),
+            Command::Inject(items) => self.on_inject(cx, reply, items),
+            Command::Close => self.on_close(cx, reply),
+        }
+    }
+
+    // What the operations share.
+
+    pub(crate) fn act(&mut self, action: Action) {
+        self.out.push(action);
+    }
+
+    pub(crate) fn reply(&mut self, to: ReplyTo, reply: Reply) {
+        self.act(Action::Reply {
+            to,
+            result: Box::new(Ok(reply)),
+        });
+    }
+
+    pub(crate) fn refuse(&mut self, to: ReplyTo, refusal: Refusal) {
+        self.act(Action::Reply {
+            to,
+            result: Box::new(Err(refusal)),
+        });
+    }
+
+    pub(crate) fn event(&mut self, cx: Cx<'_>, event: ThreadEvent) {
+        self.seq += 1;
+        let sequenced = Sequenced {
+            seq: self.seq,
+            at_ms: cx.now.wall_ms,
+            event,
+        };
+        self.act(Action::Event(sequenced));
+    }
+
+    pub(crate) fn notify(&mut self, to: Audience, notification: ServerNotification) {
+        self.act(Action::Notify {
+            to,
+            notification: Box::new(notification),
+        });
+    }
+
+    pub(crate) fn wire_id(&self) -> String {
+        self.info.id.clone()
+    }
+
+    pub(crate) fn next_generation(&mut self) -> u64 {
+        self.generation += 1;
+        self.generation
+    }
+
+    pub(crate) fn set_closing(&mut self) {
+        self.closing = true;
+    }
+
+    /// Adds an entry to the model's history and records it.
+    pub(crate) fn remember(&mut self, cx: Cx<'_>, turn_id: Option<Arc<str>>, item: HistoryItem) {
+        self.history.push(item.clone());
+        self.event(cx, ThreadEvent::HistoryAppended { turn_id, item });
+    }
+
+    /// The whole input of a model request.
+    pub(crate) fn model_input(&self) -> Vec<Arc<serde_json::value::RawValue>> {
+        std::iter::once(&self.base_instructions)
+            .chain(&self.history)
+            .map(|item| Arc::clone(&item.json))
+            .collect()
+    }
+
+    /// The status as it follows from the state.
+    #[must_use]
+    pub fn status(&self) -> ThreadStatus {
+        if self.active.is_some() {
+            let active_flags: Vec<ThreadActiveFlag> = Vec::new();
+            ThreadStatus::Active { active_flags }
+        } else if self.failed {
+            ThreadStatus::SystemError
+        } else {
+            ThreadStatus::Idle
+        }
+    }
+
+    /// Tells everyone the status if it is not what they were told last.
+    pub(crate) fn announce_status(&mut self) {
+        let status = self.status();
+        if self.announced.as_ref() == Some(&status) {
+            return;
+        }
+        self.announced = Some(status.clone());
+        self.info.status = status.clone();
+        let thread_id = self.wire_id();
+        self.notify(
+            Audience::Everyone,
+            ServerNotification::ThreadStatusChanged(ThreadStatusChangedNotification {
+                thread_id,
+                status,
+            }),
+        );
+    }
+
+    pub(crate) fn subscribe(&mut self, connection: ConnectionId) {
+        if self.subscribers.insert(connection) {
+            self.act(Action::Subscribe(connection));
+        }
+    }
+
+    pub(crate) fn is_subscribed(&self, connection: ConnectionId) -> bool {
+        self.subscribers.contains(&connection)
+    }
+
+    /// Whether the connection was subscribed.
+    pub(crate) fn unsubscribe(&mut self, connection: ConnectionId) -> bool {
+        let was = self.subscribers.remove(&connection);
+        if was {
+            self.act(Action::Unsubscribe(connection));
+        }
+        was
+    }
+
+    pub(crate) fn view(&self) -> View {
+        let mut thread = self.info.clone();
+        thread.status = self.status();
+        let running = self.active.as_ref().map(|active| Arc::new(active.snapshot()));
+        View {
+            thread,
+            settings: (*self.settings).clone(),
+            turns: self.turns.iter().cloned().chain(running).collect(),
+            token_usage: self.token_usage.clone(),
+            seq: self.seq,
+            materialized: self.materialized,
+        }
+    }
+
+    /// What lists show of the thread: everything but its turns.
+    #[must_use]
+    pub fn summary(&self) -> loomd_protocol::Thread {
+        let mut thread = self.info.clone();
+        thread.status = self.status();
+        thread
+    }
+
+    /// The settings as they stand.
+    #[must_use]
+    pub fn settings(&self) -> &ThreadSettings {
+        &self.settings
+    }
+
+    /// Whether the thread has, or from now on has, a rollout.
+    #[must_use]
+    pub fn is_materialized(&self) -> bool {
+        self.materialized
+    }
+
+    /// Repeats the turn's diff, as the reference does after each step.
+    pub(crate) fn repeat_diff(&mut self, cx: Cx<'_>) {
+        let Some(active) = &self.active else { return };
+        let Some(diff) = active.diff.clone() else {
+            return;
+        };
+        let notification = TurnDiffUpdatedNotification {
+            thread_id: self.wire_id(),
+            turn_id: active.turn.id.clone(),
+            diff,
+        };
+        self.event(cx, ThreadEvent::TurnDiff(notification));
+    }
+
+    // Idle unloading.
+
+    /// Keeps the unload clock: it runs while nobody watches and nothing is active,
+    /// and starts anew whenever that was interrupted.
+    fn track_idleness(&mut self, cx: Cx<'_>) {
+        let idle = self.subscribers.is_empty() && self.active.is_none() && !self.closing;
+        match (idle, self.idle_since, self.unload_delay) {
+            (true, None, Some(delay)) => {
+                self.idle_since = Some(cx.now.mono);
+                self.act(Action::SetTimer(Some(cx.now.mono.saturating_add(delay))));
+            }
+            (false, Some(_), _) => {
+                self.idle_since = None;
+                self.act(Action::SetTimer(None));
+            }
+            (true, Some(_), _) | (true, None, None) | (false, None, _) => {}
+        }
+    }
+
+    /// Restarts the unload clock at this input, for subscriptions that come and go.
+    pub(crate) fn touch(&mut self) {
+        self.idle_since = None;
+    }
+
+    fn on_timer(&mut self, cx: Cx<'_>) {
+        let (Some(since), Some(delay)) = (self.idle_since, self.unload_delay) else {
+            return;
+        };
+        // A timer that was set before the last activity is early; the next one follows.
+        if cx.now.mono < since.saturating_add(delay) {
+            let deadline = since.saturating_add(delay);
+            return self.act(Action::SetTimer(Some(deadline)));
+        }
+        self.closing = true;
+        self.idle_since = None;
+        self.act(Action::Unload);
+    }
+}

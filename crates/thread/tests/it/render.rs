@@ -1,0 +1,210 @@
+//! Actions as lines: what matters of each, short enough to read a scenario at a glance.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use loomd_events::{HistoryItem, MessagePart, ThreadEvent};
+use loomd_protocol::{
+    AbsolutePathBuf, ApprovalsReviewer, AskForApproval, CollaborationMode, ItemKind, ModeKind,
+    MultiAgentMode, SandboxPolicy, SessionSource, Settings, Thread as Info, ThreadHistoryMode,
+    ThreadItem, ThreadSettings, ThreadStatus, Turn,
+};
+use loomd_thread::{Action, Audience, Origin, Reply, ThreadSetup};
+
+use crate::script::thread_id;
+
+/// A thread with a 30 minute unload delay.
+pub fn setup(stored: bool) -> ThreadSetup {
+    let cwd = AbsolutePathBuf::new("/w").expect("an absolute path");
+    ThreadSetup {
+        id: thread_id(),
+        session_id: thread_id(),
+        origin: if stored { Origin::Stored } else { Origin::Fresh },
+        info: info(cwd.clone()),
+        settings: ThreadSettings {
+            disabled_plugin_ids: Vec::new(),
+            cwd,
+            environments: None,
+            approval_policy: AskForApproval::Never,
+            approvals_reviewer: ApprovalsReviewer::User,
+            sandbox_policy: SandboxPolicy::DangerFullAccess,
+            active_permission_profile: None,
+            model: "m1".to_owned(),
+            model_provider: "mock".to_owned(),
+            service_tier: None,
+            effort: None,
+            summary: None,
+            collaboration_mode: CollaborationMode {
+                mode: ModeKind::Default,
+                settings: Settings {
+                    model: "m1".to_owned(),
+                    reasoning_effort: None,
+                    developer_instructions: None,
+                },
+            },
+            multi_agent_mode: MultiAgentMode::default(),
+            personality: None,
+        },
+        base_instructions: HistoryItem::message("base", "developer", &[MessagePart::text("base")]),
+        turns: Vec::new(),
+        history: Vec::new(),
+        token_usage: None,
+        last_seq: if stored { 7 } else { 0 },
+        unload_delay: Some(Duration::from_secs(30 * 60)),
+    }
+}
+
+fn info(cwd: AbsolutePathBuf) -> Info {
+    Info {
+        id: thread_id().to_string(),
+        environments: None,
+        extra: None,
+        session_id: thread_id().to_string(),
+        forked_from_id: None,
+        attached_to_thread_id: None,
+        parent_thread_id: None,
+        preview: String::new(),
+        ephemeral: false,
+        section: None,
+        section_entered_at: None,
+        project_id: None,
+        history_mode: ThreadHistoryMode::Paginated,
+        model_provider: "mock".to_owned(),
+        model: Some("m1".to_owned()),
+        reasoning_effort: None,
+        created_at: 0,
+        updated_at: 0,
+        recency_at: None,
+        status: ThreadStatus::Idle,
+        path: None,
+        cwd,
+        cli_version: "0".to_owned(),
+        originator: None,
+        source: SessionSource::Vscode,
+        can_accept_direct_input: Some(true),
+        thread_source: None,
+        agent_nickname: None,
+        agent_role: None,
+        git_info: None,
+        name: None,
+        daybreak_enabled: None,
+        turns: Vec::new(),
+    }
+}
+
+/// The stream and the turn of a model request.
+pub fn model_start(action: &Action) -> Option<(u64, Arc<str>)> {
+    match action {
+        Action::StartModel(start) => Some((start.generation, start.turn_id.clone())),
+        _ => None,
+    }
+}
+
+pub fn action(action: &Action) -> String {
+    match action {
+        Action::Reply { to, result } => match &**result {
+            Ok(reply) => format!("reply {}: {}", to.0, self::reply(reply)),
+            Err(refusal) => format!("reply {}: error: {refusal}", to.0),
+        },
+        Action::Event(event) => format!("event {}: {}", event.seq, self::event(&event.event)),
+        Action::Notify { to, notification } => {
+            let audience = match to {
+                Audience::Everyone => "everyone".to_owned(),
+                Audience::Subscribers => "subscribers".to_owned(),
+                Audience::One(connection) => format!("connection {}", connection.0),
+            };
+            let status = match &**notification {
+                loomd_protocol::ServerNotification::ThreadStatusChanged(changed) => {
+                    format!(" {}", status(&changed.status))
+                }
+                _ => String::new(),
+            };
+            format!("tell {audience}: {}{status}", notification.method())
+        }
+        Action::Subscribe(connection) => format!("subscribe {}", connection.0),
+        Action::Unsubscribe(connection) => format!("unsubscribe {}", connection.0),
+        Action::StartModel(start) => format!(
+            "ask the model (stream {}, {} entries)",
+            start.generation,
+            start.input.len()
+        ),
+        Action::CancelModel { generation } => format!("cancel stream {generation}"),
+        Action::StartTool { call, .. } => format!("start tool {} {}", call.name, call.call_id),
+        Action::CancelTools { .. } => "cancel the turn's tools".to_owned(),
+        Action::SetTimer(Some(at)) => format!("timer at {}s", at.as_secs()),
+        Action::SetTimer(None) => "no timer".to_owned(),
+        Action::SummaryChanged => "summary changed".to_owned(),
+        Action::Unload => "unload".to_owned(),
+    }
+}
+
+fn reply(reply: &Reply) -> String {
+    match reply {
+        Reply::View(view) => format!(
+            "view {} at {} [{}]",
+            status(&view.thread.status),
+            view.seq,
+            view.turns.iter().map(|turn| self::turn(turn)).collect::<Vec<_>>().join("; ")
+        ),
+        Reply::Turn(turn) => format!("turn {}", short(&turn.id)),
+        Reply::Steered { turn_id } => format!("steered {}", short(turn_id)),
+        Reply::Unsubscribed(status) => format!("{status:?}"),
+        Reply::Done => "done".to_owned(),
+    }
+}
+
+fn event(event: &ThreadEvent) -> String {
+    match event {
+        ThreadEvent::TurnStarted(start) => format!("turn {} started", short(&start.turn.id)),
+        ThreadEvent::TurnContext(context) => format!("turn context: model {}", context.model),
+        ThreadEvent::HistoryAppended { item, .. } => format!("history {}", item.json.get()),
+        ThreadEvent::ItemStarted(note) => format!("started {}", item(&note.item)),
+        ThreadEvent::ItemCompleted(note) => format!("completed {}", item(&note.item)),
+        ThreadEvent::AgentMessageDelta(note) => format!("delta {} {:?}", note.item_id, note.delta),
+        ThreadEvent::CommandOutputDelta(note) => format!("output {} {:?}", note.item_id, note.delta),
+        ThreadEvent::TurnDiff(note) => format!("diff {}", note.diff),
+        ThreadEvent::TokenUsage(note) => format!("tokens {}", note.token_usage.total.total_tokens),
+        ThreadEvent::RateLimits(_) => "rate limits".to_owned(),
+        ThreadEvent::Error(note) => {
+            format!("error {:?} retry={}", note.error.message, note.will_retry)
+        }
+        ThreadEvent::Warning(note) => format!("warning {:?}", note.message),
+        ThreadEvent::Settings(note) => format!("settings: model {}", note.thread_settings.model),
+        ThreadEvent::TurnEnded { turn, reason } => format!("turn ended {reason:?}: {}", self::turn(turn)),
+        ThreadEvent::ReasoningSummaryPartAdded(_)
+        | ThreadEvent::ReasoningSummaryTextDelta(_)
+        | ThreadEvent::ReasoningTextDelta(_)
+        | ThreadEvent::TerminalInteraction(_)
+        | ThreadEvent::TurnPlan(_) => format!("{event:?}"),
+    }
+}
+
+fn item(item: &ThreadItem) -> String {
+    match &item.kind {
+        ItemKind::AgentMessage(message) => format!("agentMessage {} {:?}", item.id, message.text),
+        ItemKind::CommandExecution(command) => {
+            format!("commandExecution {} {:?}", item.id, command.status)
+        }
+        ItemKind::UserMessage(_) => format!("userMessage {}", short(&item.id)),
+        other => format!("{} {}", other.name(), item.id),
+    }
+}
+
+fn turn(turn: &Turn) -> String {
+    let items: Vec<String> = turn.items.iter().map(item).collect();
+    format!("{} {:?}: {}", short(&turn.id), turn.status, items.join(", "))
+}
+
+fn status(status: &ThreadStatus) -> &'static str {
+    match status {
+        ThreadStatus::NotLoaded => "notLoaded",
+        ThreadStatus::Idle => "idle",
+        ThreadStatus::SystemError => "systemError",
+        ThreadStatus::Active { .. } => "active",
+    }
+}
+
+/// The counted part of an id.
+fn short(id: &str) -> &str {
+    id.rsplit('-').next().unwrap_or(id).trim_start_matches('0')
+}

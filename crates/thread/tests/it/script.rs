@@ -1,0 +1,302 @@
+//! The scenario language: one line, one input.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use loomd_base::{ConnectionId, CountedIds, Now, ThreadId};
+use loomd_events::{
+    HistoryItem, MessagePart, ModelEvent, ModelFailure, OutputItem, OutputKind, ToolCall,
+    ToolEvent, ToolOutput, ToolPayload,
+};
+use loomd_protocol::{
+    CodexErrorInfo, CommandExecutionItem, CommandExecutionSource, CommandExecutionStatus,
+    ItemKind, ThreadItem, TokenUsageBreakdown, UserInput,
+};
+use loomd_thread::{
+    Command, ContextPart, ContextRole, Input, ModelFacts, ReplyTo, ResumeRequest, SettingsPatch,
+    Thread, TurnRequest, UserMessage,
+};
+use serde_json::value::RawValue;
+
+use crate::render;
+
+/// Wall time at the start of each scenario: 2026-01-01T00:00:00Z.
+const START_MS: i64 = 1_767_225_600_000;
+
+struct Player {
+    thread: Thread,
+    ids: CountedIds,
+    elapsed: Duration,
+    replies: u64,
+    generation: u64,
+    turn: Option<Arc<str>>,
+}
+
+/// Plays a scenario and returns it with the actions as they came.
+pub fn play(text: &str) -> String {
+    let mut player = Player {
+        thread: Thread::new(render::setup(text.contains("# stored"))),
+        ids: CountedIds::default(),
+        elapsed: Duration::ZERO,
+        replies: 0,
+        generation: 0,
+        turn: None,
+    };
+    let mut out = String::new();
+    for line in text.lines().filter(|line| !line.starts_with('<')) {
+        out.push_str(line);
+        out.push('\n');
+        if let Some(by) = line.strip_prefix('+') {
+            player.elapsed += duration(by);
+        } else if let Some(input) = line.strip_prefix('>') {
+            for action in player.feed(input.trim()) {
+                out.push_str(&format!("<   {action}\n"));
+            }
+        }
+    }
+    out
+}
+
+fn duration(text: &str) -> Duration {
+    let text = text.trim();
+    match text.strip_suffix("ms") {
+        Some(ms) => Duration::from_millis(ms.parse().expect("milliseconds")),
+        None => Duration::from_secs(text.trim_end_matches('s').parse().expect("seconds")),
+    }
+}
+
+impl Player {
+    fn feed(&mut self, line: &str) -> Vec<String> {
+        let input = self.input(line);
+        let now = Now {
+            mono: self.elapsed,
+            wall_ms: START_MS + i64::try_from(self.elapsed.as_millis()).expect("a short scenario"),
+        };
+        let actions = self.thread.handle(now, &self.ids, input);
+        for action in &actions {
+            if let Some((generation, turn)) = render::model_start(action) {
+                self.generation = generation;
+                self.turn = Some(turn);
+            }
+        }
+        actions.iter().map(render::action).collect()
+    }
+
+    fn command(&mut self, command: Command) -> Input {
+        self.replies += 1;
+        Input::Command {
+            reply: ReplyTo(self.replies),
+            command,
+        }
+    }
+
+    fn model(&self, event: ModelEvent) -> Input {
+        Input::Model {
+            generation: self.generation,
+            event,
+        }
+    }
+
+    fn tool(&self, event: ToolEvent) -> Input {
+        Input::Tool {
+            turn_id: self.turn.clone().expect("a turn ran before a tool spoke"),
+            event,
+        }
+    }
+
+    fn input(&mut self, line: &str) -> Input {
+        let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
+        match verb {
+            "start" => self.command(Command::Start { connection: connection(rest) }),
+            "resume" => {
+                let (who, how) = rest.split_once(' ').unwrap_or((rest, ""));
+                self.command(Command::Resume(ResumeRequest {
+                    connection: connection(who),
+                    with_turns: how != "without turns",
+                }))
+            }
+            "unsubscribe" => self.command(Command::Unsubscribe(connection(rest))),
+            "gone" => Input::ConnectionClosed(connection(rest)),
+            "turn" => self.command(Command::StartTurn(Box::new(turn(rest, None)))),
+            "turn-as" => {
+                let (model, text) = rest.split_once(' ').expect("turn-as MODEL TEXT");
+                self.command(Command::StartTurn(Box::new(turn(text, Some(model)))))
+            }
+            "steer" => {
+                let (id, text) = rest.split_once(' ').unwrap_or((rest, ""));
+                let expected_turn_id = self.turn_named(id);
+                self.command(Command::Steer { expected_turn_id, message: message(text) })
+            }
+            "interrupt" => {
+                let turn_id = self.turn_named(rest);
+                self.command(Command::Interrupt { turn_id })
+            }
+            "view" => self.command(Command::View),
+            "name" => self.command(Command::SetName(rest.to_owned())),
+            "close" => self.command(Command::Close),
+            "timer" => Input::TimerFired,
+            "rollout-failed" => Input::RolloutFailed { reason: rest.to_owned() },
+            "model" => self.model_event(rest),
+            "late-model" => match self.model_event(rest) {
+                Input::Model { generation, event } => {
+                    Input::Model { generation: generation - 1, event }
+                }
+                other => other,
+            },
+            "tool" => self.tool_event(rest),
+            _ => panic!("unknown input: {line}"),
+        }
+    }
+
+    /// `-` is the running turn, anything else is taken literally.
+    fn turn_named(&self, id: &str) -> String {
+        match id {
+            "-" => self.turn.as_deref().expect("a turn ran").to_owned(),
+            other => other.to_owned(),
+        }
+    }
+
+    fn model_event(&self, line: &str) -> Input {
+        let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let (id, text) = rest.split_once(' ').unwrap_or((rest, ""));
+        let event = match verb {
+            "begins" => ModelEvent::ItemAdded(said(id, "")),
+            "says" => ModelEvent::TextDelta { item_id: id.to_owned(), delta: text.to_owned() },
+            "said" => ModelEvent::ItemDone(said(id, text)),
+            "calls" => ModelEvent::ItemDone(call(id, text)),
+            "completed" => completed(None),
+            "completed-wants-more" => completed(Some(false)),
+            "retries" => ModelEvent::Retrying { attempt: 1, max: 2, failure: failure("cut") },
+            "failed" => ModelEvent::Failed(failure(rest)),
+            _ => panic!("unknown model event: {line}"),
+        };
+        self.model(event)
+    }
+
+    fn tool_event(&self, line: &str) -> Input {
+        let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let (id, text) = rest.split_once(' ').unwrap_or((rest, ""));
+        let event = match verb {
+            "started" => ToolEvent::ItemStarted(command(id, text, None)),
+            "prints" => ToolEvent::OutputDelta { item_id: id.to_owned(), delta: text.to_owned() },
+            "ended" => ToolEvent::ItemCompleted(command(id, "sh", Some(text))),
+            "answers" => ToolEvent::Finished(ToolOutput {
+                call_id: id.to_owned(),
+                custom: false,
+                output: text.into(),
+            }),
+            "diff" => ToolEvent::TurnDiff { diff: rest.to_owned() },
+            _ => panic!("unknown tool event: {line}"),
+        };
+        self.tool(event)
+    }
+}
+
+fn connection(text: &str) -> ConnectionId {
+    ConnectionId(text.trim().parse().expect("a connection number"))
+}
+
+fn message(text: &str) -> UserMessage {
+    if text.is_empty() {
+        return UserMessage { client_id: None, content: Vec::new(), parts: Vec::new() };
+    }
+    UserMessage {
+        client_id: None,
+        content: vec![UserInput::Text { text: text.to_owned(), text_elements: Vec::new() }],
+        parts: vec![MessagePart::text(text)],
+    }
+}
+
+fn turn(text: &str, model: Option<&str>) -> TurnRequest {
+    TurnRequest {
+        message: message(text),
+        settings: SettingsPatch { model: model.map(str::to_owned), ..SettingsPatch::default() },
+        context: vec![ContextPart {
+            key: "environment",
+            role: ContextRole::User,
+            text: "<environment_context/>".to_owned(),
+        }],
+        output_schema: None,
+        model: ModelFacts {
+            context_window: Some(1000),
+            parallel_tool_calls: true,
+            verbosity: None,
+            warning: None,
+        },
+    }
+}
+
+fn history(json: serde_json::Value) -> HistoryItem {
+    let raw = RawValue::from_string(json.to_string()).expect("JSON text");
+    HistoryItem::from_raw(raw).expect("a history item")
+}
+
+fn said(id: &str, text: &str) -> OutputItem {
+    OutputItem {
+        history: history(serde_json::json!({
+            "type": "message", "id": id, "role": "assistant",
+            "content": [{"type": "output_text", "text": text}],
+        })),
+        kind: OutputKind::Message { id: id.to_owned(), text: text.to_owned(), phase: None },
+    }
+}
+
+fn call(id: &str, command: &str) -> OutputItem {
+    let arguments = serde_json::json!({ "cmd": command }).to_string();
+    OutputItem {
+        history: history(serde_json::json!({
+            "type": "function_call", "call_id": id, "name": "exec_command", "arguments": arguments,
+        })),
+        kind: OutputKind::Call(ToolCall {
+            call_id: id.to_owned(),
+            name: "exec_command".to_owned(),
+            namespace: None,
+            payload: ToolPayload::Function { arguments },
+        }),
+    }
+}
+
+fn command(id: &str, text: &str, ended: Option<&str>) -> ThreadItem {
+    ThreadItem::new(
+        id,
+        ItemKind::CommandExecution(CommandExecutionItem {
+            plugin_id: None,
+            script_path: None,
+            command: text.to_owned(),
+            cwd: "/w".to_owned(),
+            process_id: Some("1".to_owned()),
+            source: CommandExecutionSource::UnifiedExecStartup,
+            status: match ended {
+                None => CommandExecutionStatus::InProgress,
+                Some("0") => CommandExecutionStatus::Completed,
+                Some(_) => CommandExecutionStatus::Failed,
+            },
+            command_actions: Vec::new(),
+            aggregated_output: None,
+            exit_code: ended.and_then(|code| code.parse().ok()),
+            duration_ms: None,
+        }),
+    )
+}
+
+fn completed(end_turn: Option<bool>) -> ModelEvent {
+    ModelEvent::Completed {
+        response_id: "resp".to_owned(),
+        usage: Some(TokenUsageBreakdown {
+            total_tokens: 12,
+            input_tokens: 10,
+            output_tokens: 2,
+            ..TokenUsageBreakdown::ZERO
+        }),
+        end_turn,
+    }
+}
+
+fn failure(message: &str) -> ModelFailure {
+    ModelFailure { message: message.to_owned(), info: CodexErrorInfo::Other, details: None }
+}
+
+/// The id of the thread in every scenario.
+pub fn thread_id() -> ThreadId {
+    "01900000-0000-7000-8000-000000000000".parse().expect("a UUID")
+}
