@@ -10,8 +10,8 @@ use std::sync::Arc;
 use loomd_base::ThreadId;
 use loomd_protocol::{
     AccountRateLimitsUpdatedNotification, AgentMessageDeltaNotification, AskForApproval,
-    CommandExecutionOutputDeltaNotification, ErrorNotification, GitInfo,
-    ItemCompletedNotification, ItemStartedNotification, ReasoningSummaryPartAddedNotification,
+    CommandExecutionOutputDeltaNotification, ErrorNotification, GitInfo, ItemCompletedNotification,
+    ItemStartedNotification, ReasoningSummaryPartAddedNotification,
     ReasoningSummaryTextDeltaNotification, ReasoningTextDeltaNotification, SandboxPolicy,
     SessionSource, TerminalInteractionNotification, ThreadSettingsUpdatedNotification,
     ThreadTokenUsage, ThreadTokenUsageUpdatedNotification, Turn, TurnDiffUpdatedNotification,

@@ -15,6 +15,10 @@ use crate::{ModelFacts, Refusal, ReplyTo, SharedJson};
 /// Something the shell must do. Actions are performed in the order given; what is
 /// written to the rollout is handed to the operating system before anything that
 /// stands after it is sent.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "events are the common case, and are moved twice before they are gone"
+)]
 #[derive(Debug, PartialEq)]
 pub enum Action {
     /// Answer a command.

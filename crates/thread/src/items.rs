@@ -131,18 +131,18 @@ pub(crate) fn add_summary_part(item: &mut ThreadItem, index: i64) {
 }
 
 pub(crate) fn push_summary(item: &mut ThreadItem, index: i64, delta: &str) {
-    if let ItemKind::Reasoning { summary, .. } = &mut item.kind {
-        if let Some(part) = part(summary, index) {
-            part.push_str(delta);
-        }
+    if let ItemKind::Reasoning { summary, .. } = &mut item.kind
+        && let Some(part) = part(summary, index)
+    {
+        part.push_str(delta);
     }
 }
 
 pub(crate) fn push_reasoning(item: &mut ThreadItem, index: i64, delta: &str) {
-    if let ItemKind::Reasoning { content, .. } = &mut item.kind {
-        if let Some(part) = part(content, index) {
-            part.push_str(delta);
-        }
+    if let ItemKind::Reasoning { content, .. } = &mut item.kind
+        && let Some(part) = part(content, index)
+    {
+        part.push_str(delta);
     }
 }
 
@@ -150,7 +150,9 @@ pub(crate) fn push_reasoning(item: &mut ThreadItem, index: i64, delta: &str) {
 const PARTS_MAX: usize = 1024;
 
 fn part(parts: &mut Vec<String>, index: i64) -> Option<&mut String> {
-    let index = usize::try_from(index).ok().filter(|index| *index < PARTS_MAX)?;
+    let index = usize::try_from(index)
+        .ok()
+        .filter(|index| *index < PARTS_MAX)?;
     if parts.len() <= index {
         parts.resize(index + 1, String::new());
     }

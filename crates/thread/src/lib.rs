@@ -36,4 +36,4 @@ pub use input::{
 };
 pub use ops::settings::patched;
 pub use refusal::Refusal;
-pub use thread::{Origin, Thread, ThreadSetup, QUEUED_STEERS_MAX};
+pub use thread::{Origin, QUEUED_STEERS_MAX, Thread, ThreadSetup};

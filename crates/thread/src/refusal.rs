@@ -42,7 +42,9 @@ pub enum Refusal {
         thread_id: String,
     },
     /// More input waits for the model than is kept.
-    #[error("too many steers wait for the model (at most {max}); retry when the turn has taken them up")]
+    #[error(
+        "too many steers wait for the model (at most {max}); retry when the turn has taken them up"
+    )]
     TooManySteers {
         /// The limit.
         max: usize,

@@ -17,8 +17,8 @@ use loomd_protocol::{
 };
 
 use crate::thread::{Cx, Thread};
-use crate::turn::{put_item, PendingCall, Step};
-use crate::{items, Action, ModelStart, Reply};
+use crate::turn::{PendingCall, Step, put_item};
+use crate::{Action, ModelStart, Reply, items};
 
 impl Thread {
     // Asking.
@@ -35,7 +35,9 @@ impl Thread {
         let generation = self.next_generation();
         let input = self.model_input();
         let settings = Arc::clone(&self.settings);
-        let Some(active) = &mut self.active else { return };
+        let Some(active) = &mut self.active else {
+            return;
+        };
         active.step = Step::new(generation);
         let start = ModelStart {
             generation,
@@ -179,9 +181,7 @@ impl Thread {
             active.step.streaming = None;
         }
         let item = match output.kind {
-            OutputKind::Message { id, text, phase } => {
-                Some(items::agent_message(id, text, phase))
-            }
+            OutputKind::Message { id, text, phase } => Some(items::agent_message(id, text, phase)),
             OutputKind::Reasoning {
                 id,
                 summary,
@@ -207,7 +207,9 @@ impl Thread {
     }
 
     fn start_call(&mut self, cx: Cx<'_>, call: loomd_events::ToolCall) {
-        let Some(active) = &mut self.active else { return };
+        let Some(active) = &mut self.active else {
+            return;
+        };
         active.step.calls.push(PendingCall {
             call_id: call.call_id.clone(),
             custom: call.is_custom(),
@@ -226,7 +228,9 @@ impl Thread {
         max: u32,
         failure: ModelFailure,
     ) {
-        let Some(active) = &mut self.active else { return };
+        let Some(active) = &mut self.active else {
+            return;
+        };
         // What was streamed of this attempt but not finished is void.
         if let Some(item) = active.step.streaming.take() {
             self.open_items.remove(item.id());
@@ -270,7 +274,9 @@ impl Thread {
         end_turn: Option<bool>,
     ) {
         let total = usage.map(|last| self.add_usage(last));
-        let Some(active) = &mut self.active else { return };
+        let Some(active) = &mut self.active else {
+            return;
+        };
         active.step.responded = true;
         active.step.wants_more = end_turn == Some(false);
         active.step.usage = total;
@@ -284,9 +290,12 @@ impl Thread {
             .as_ref()
             .map_or(TokenUsageBreakdown::ZERO, |(_, usage)| usage.total.clone());
         total.add(&last);
-        let (window, turn_id) = self.active.as_ref().map_or((None, String::new()), |active| {
-            (active.model.context_window, active.turn.id.clone())
-        });
+        let (window, turn_id) = self
+            .active
+            .as_ref()
+            .map_or((None, String::new()), |active| {
+                (active.model.context_window, active.turn.id.clone())
+            });
         let usage = ThreadTokenUsage {
             total,
             last,
@@ -380,7 +389,9 @@ impl Thread {
     /// Adds the outputs that are there to the history, in the order of the calls.
     pub(crate) fn record_outputs(&mut self, cx: Cx<'_>) {
         loop {
-            let Some(active) = &mut self.active else { return };
+            let Some(active) = &mut self.active else {
+                return;
+            };
             let turn_id = active.id.clone();
             let step = &mut active.step;
             let Some(output) = step
@@ -426,7 +437,9 @@ impl Thread {
     /// Tells the tokens and rate limits of the response that just ended, once.
     pub(crate) fn tell_usage(&mut self, cx: Cx<'_>) {
         let thread_id = self.wire_id();
-        let Some(active) = &mut self.active else { return };
+        let Some(active) = &mut self.active else {
+            return;
+        };
         let Some(token_usage) = active.step.usage.take() else {
             return;
         };
@@ -448,7 +461,9 @@ impl Thread {
         reason: TurnEndReason,
         error: Option<TurnError>,
     ) {
-        let Some(active) = self.active.take() else { return };
+        let Some(active) = self.active.take() else {
+            return;
+        };
         for reply in active.interrupts {
             self.reply(reply, Reply::Done);
         }
@@ -496,8 +511,7 @@ impl Thread {
         if self.open_items.contains_key(item.id()) {
             return None;
         }
-        self.open_items
-            .insert(item.id().to_owned(), cx.now.wall_ms);
+        self.open_items.insert(item.id().to_owned(), cx.now.wall_ms);
         item.set_times(Some(cx.now.wall_ms), None);
         Some(ItemStartedNotification {
             item,

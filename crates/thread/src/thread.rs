@@ -292,7 +292,10 @@ impl Thread {
     pub(crate) fn view(&self) -> View {
         let mut thread = self.info.clone();
         thread.status = self.status();
-        let running = self.active.as_ref().map(|active| Arc::new(active.snapshot()));
+        let running = self
+            .active
+            .as_ref()
+            .map(|active| Arc::new(active.snapshot()));
         View {
             thread,
             settings: (*self.settings).clone(),

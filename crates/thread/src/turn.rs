@@ -84,10 +84,13 @@ impl Step {
     /// What is told about rate limits after the response.
     pub(crate) fn take_rate_limits(&mut self) -> AccountRateLimitsUpdatedNotification {
         AccountRateLimitsUpdatedNotification {
-            rate_limits: self.rate_limits.take().unwrap_or_else(|| RateLimitSnapshot {
-                limit_id: Some("codex".to_owned()),
-                ..RateLimitSnapshot::default()
-            }),
+            rate_limits: self
+                .rate_limits
+                .take()
+                .unwrap_or_else(|| RateLimitSnapshot {
+                    limit_id: Some("codex".to_owned()),
+                    ..RateLimitSnapshot::default()
+                }),
         }
     }
 }

@@ -48,7 +48,12 @@ impl Thread {
             &[MessagePart::text(TURN_ABORTED)],
         );
         self.remember(cx, turn_id, marker);
-        self.end_turn(cx, TurnStatus::Interrupted, TurnEndReason::Interrupted, None);
+        self.end_turn(
+            cx,
+            TurnStatus::Interrupted,
+            TurnEndReason::Interrupted,
+            None,
+        );
     }
 
     /// Ends the running turn because of an error.
@@ -72,7 +77,9 @@ impl Thread {
     /// Cancels the stream and the calls. What a client has seen of a streaming
     /// message stays; calls without an output get one that says they were aborted.
     fn cut_short(&mut self, cx: Cx<'_>) {
-        let Some(active) = &mut self.active else { return };
+        let Some(active) = &mut self.active else {
+            return;
+        };
         let turn_id = active.id.clone();
         let generation = active.step.generation;
         // From now on nothing that this stream says is heard.

@@ -1,9 +1,7 @@
 //! thread/start and thread/unsubscribe.
 
 use loomd_base::ConnectionId;
-use loomd_protocol::{
-    ServerNotification, ThreadStartedNotification, ThreadUnsubscribeStatus,
-};
+use loomd_protocol::{ServerNotification, ThreadStartedNotification, ThreadUnsubscribeStatus};
 
 use crate::thread::Thread;
 use crate::{Action, Audience, Reply, ReplyTo};

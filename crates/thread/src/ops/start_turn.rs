@@ -8,7 +8,7 @@ use loomd_protocol::{Turn, TurnItemsView, TurnStatus, WarningNotification};
 
 use crate::thread::{Cx, Thread};
 use crate::turn::{ActiveTurn, Step};
-use crate::{context, items, Action, Reply, ReplyTo, TurnRequest, UserMessage};
+use crate::{Action, Reply, ReplyTo, TurnRequest, UserMessage, context, items};
 
 /// Characters of the first user message that lists show.
 const PREVIEW_CHARS_MAX: usize = 1024;
@@ -118,11 +118,7 @@ impl Thread {
                 HistoryItem::message(&format!("msg_{}", cx.ids.v7()), "user", &message.parts);
             self.remember(cx, Some(turn_id.clone()), entry);
         }
-        let item = items::user_message(
-            cx.ids.v7().to_string(),
-            message.client_id,
-            message.content,
-        );
+        let item = items::user_message(cx.ids.v7().to_string(), message.client_id, message.content);
         self.item_started(cx, &turn_id, item.clone());
         self.item_completed(cx, &turn_id, item);
     }

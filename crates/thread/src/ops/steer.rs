@@ -1,6 +1,6 @@
 //! turn/steer: input for the turn that runs.
 
-use crate::thread::{Thread, QUEUED_STEERS_MAX};
+use crate::thread::{QUEUED_STEERS_MAX, Thread};
 use crate::{Refusal, Reply, ReplyTo, UserMessage};
 
 impl Thread {

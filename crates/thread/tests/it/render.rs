@@ -14,12 +14,16 @@ use loomd_thread::{Action, Audience, Origin, Reply, ThreadSetup};
 use crate::script::thread_id;
 
 /// A thread with a 30 minute unload delay.
-pub fn setup(stored: bool) -> ThreadSetup {
+pub(crate) fn setup(stored: bool) -> ThreadSetup {
     let cwd = AbsolutePathBuf::new("/w").expect("an absolute path");
     ThreadSetup {
         id: thread_id(),
         session_id: thread_id(),
-        origin: if stored { Origin::Stored } else { Origin::Fresh },
+        origin: if stored {
+            Origin::Stored
+        } else {
+            Origin::Fresh
+        },
         info: info(cwd.clone()),
         settings: ThreadSettings {
             disabled_plugin_ids: Vec::new(),
@@ -93,14 +97,14 @@ fn info(cwd: AbsolutePathBuf) -> Info {
 }
 
 /// The stream and the turn of a model request.
-pub fn model_start(action: &Action) -> Option<(u64, Arc<str>)> {
+pub(crate) fn model_start(action: &Action) -> Option<(u64, Arc<str>)> {
     match action {
         Action::StartModel(start) => Some((start.generation, start.turn_id.clone())),
         _ => None,
     }
 }
 
-pub fn action(action: &Action) -> String {
+pub(crate) fn action(action: &Action) -> String {
     match action {
         Action::Reply { to, result } => match &**result {
             Ok(reply) => format!("reply {}: {}", to.0, self::reply(reply)),
@@ -144,7 +148,11 @@ fn reply(reply: &Reply) -> String {
             "view {} at {} [{}]",
             status(&view.thread.status),
             view.seq,
-            view.turns.iter().map(|turn| self::turn(turn)).collect::<Vec<_>>().join("; ")
+            view.turns
+                .iter()
+                .map(|turn| self::turn(turn))
+                .collect::<Vec<_>>()
+                .join("; ")
         ),
         Reply::Turn(turn) => format!("turn {}", short(&turn.id)),
         Reply::Steered { turn_id } => format!("steered {}", short(turn_id)),
@@ -161,7 +169,9 @@ fn event(event: &ThreadEvent) -> String {
         ThreadEvent::ItemStarted(note) => format!("started {}", item(&note.item)),
         ThreadEvent::ItemCompleted(note) => format!("completed {}", item(&note.item)),
         ThreadEvent::AgentMessageDelta(note) => format!("delta {} {:?}", note.item_id, note.delta),
-        ThreadEvent::CommandOutputDelta(note) => format!("output {} {:?}", note.item_id, note.delta),
+        ThreadEvent::CommandOutputDelta(note) => {
+            format!("output {} {:?}", note.item_id, note.delta)
+        }
         ThreadEvent::TurnDiff(note) => format!("diff {}", note.diff),
         ThreadEvent::TokenUsage(note) => format!("tokens {}", note.token_usage.total.total_tokens),
         ThreadEvent::RateLimits(_) => "rate limits".to_owned(),
@@ -170,7 +180,9 @@ fn event(event: &ThreadEvent) -> String {
         }
         ThreadEvent::Warning(note) => format!("warning {:?}", note.message),
         ThreadEvent::Settings(note) => format!("settings: model {}", note.thread_settings.model),
-        ThreadEvent::TurnEnded { turn, reason } => format!("turn ended {reason:?}: {}", self::turn(turn)),
+        ThreadEvent::TurnEnded { turn, reason } => {
+            format!("turn ended {reason:?}: {}", self::turn(turn))
+        }
         ThreadEvent::ReasoningSummaryPartAdded(_)
         | ThreadEvent::ReasoningSummaryTextDelta(_)
         | ThreadEvent::ReasoningTextDelta(_)
@@ -192,7 +204,12 @@ fn item(item: &ThreadItem) -> String {
 
 fn turn(turn: &Turn) -> String {
     let items: Vec<String> = turn.items.iter().map(item).collect();
-    format!("{} {:?}: {}", short(&turn.id), turn.status, items.join(", "))
+    format!(
+        "{} {:?}: {}",
+        short(&turn.id),
+        turn.status,
+        items.join(", ")
+    )
 }
 
 fn status(status: &ThreadStatus) -> &'static str {

@@ -9,8 +9,8 @@ use loomd_events::{
     ToolEvent, ToolOutput, ToolPayload,
 };
 use loomd_protocol::{
-    CodexErrorInfo, CommandExecutionItem, CommandExecutionSource, CommandExecutionStatus,
-    ItemKind, ThreadItem, TokenUsageBreakdown, UserInput,
+    CodexErrorInfo, CommandExecutionItem, CommandExecutionSource, CommandExecutionStatus, ItemKind,
+    ThreadItem, TokenUsageBreakdown, UserInput,
 };
 use loomd_thread::{
     Command, ContextPart, ContextRole, Input, ModelFacts, ReplyTo, ResumeRequest, SettingsPatch,
@@ -33,7 +33,7 @@ struct Player {
 }
 
 /// Plays a scenario and returns it with the actions as they came.
-pub fn play(text: &str) -> String {
+pub(crate) fn play(text: &str) -> String {
     let mut player = Player {
         thread: Thread::new(render::setup(text.contains("# stored"))),
         ids: CountedIds::default(),
@@ -107,7 +107,9 @@ impl Player {
     fn input(&mut self, line: &str) -> Input {
         let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
         match verb {
-            "start" => self.command(Command::Start { connection: connection(rest) }),
+            "start" => self.command(Command::Start {
+                connection: connection(rest),
+            }),
             "resume" => {
                 let (who, how) = rest.split_once(' ').unwrap_or((rest, ""));
                 self.command(Command::Resume(ResumeRequest {
@@ -125,7 +127,10 @@ impl Player {
             "steer" => {
                 let (id, text) = rest.split_once(' ').unwrap_or((rest, ""));
                 let expected_turn_id = self.turn_named(id);
-                self.command(Command::Steer { expected_turn_id, message: message(text) })
+                self.command(Command::Steer {
+                    expected_turn_id,
+                    message: message(text),
+                })
             }
             "interrupt" => {
                 let turn_id = self.turn_named(rest);
@@ -135,12 +140,15 @@ impl Player {
             "name" => self.command(Command::SetName(rest.to_owned())),
             "close" => self.command(Command::Close),
             "timer" => Input::TimerFired,
-            "rollout-failed" => Input::RolloutFailed { reason: rest.to_owned() },
+            "rollout-failed" => Input::RolloutFailed {
+                reason: rest.to_owned(),
+            },
             "model" => self.model_event(rest),
             "late-model" => match self.model_event(rest) {
-                Input::Model { generation, event } => {
-                    Input::Model { generation: generation - 1, event }
-                }
+                Input::Model { generation, event } => Input::Model {
+                    generation: generation - 1,
+                    event,
+                },
                 other => other,
             },
             "tool" => self.tool_event(rest),
@@ -161,12 +169,19 @@ impl Player {
         let (id, text) = rest.split_once(' ').unwrap_or((rest, ""));
         let event = match verb {
             "begins" => ModelEvent::ItemAdded(said(id, "")),
-            "says" => ModelEvent::TextDelta { item_id: id.to_owned(), delta: text.to_owned() },
+            "says" => ModelEvent::TextDelta {
+                item_id: id.to_owned(),
+                delta: text.to_owned(),
+            },
             "said" => ModelEvent::ItemDone(said(id, text)),
             "calls" => ModelEvent::ItemDone(call(id, text)),
             "completed" => completed(None),
             "completed-wants-more" => completed(Some(false)),
-            "retries" => ModelEvent::Retrying { attempt: 1, max: 2, failure: failure("cut") },
+            "retries" => ModelEvent::Retrying {
+                attempt: 1,
+                max: 2,
+                failure: failure("cut"),
+            },
             "failed" => ModelEvent::Failed(failure(rest)),
             _ => panic!("unknown model event: {line}"),
         };
@@ -178,14 +193,19 @@ impl Player {
         let (id, text) = rest.split_once(' ').unwrap_or((rest, ""));
         let event = match verb {
             "started" => ToolEvent::ItemStarted(command(id, text, None)),
-            "prints" => ToolEvent::OutputDelta { item_id: id.to_owned(), delta: text.to_owned() },
+            "prints" => ToolEvent::OutputDelta {
+                item_id: id.to_owned(),
+                delta: text.to_owned(),
+            },
             "ended" => ToolEvent::ItemCompleted(command(id, "sh", Some(text))),
             "answers" => ToolEvent::Finished(ToolOutput {
                 call_id: id.to_owned(),
                 custom: false,
                 output: text.into(),
             }),
-            "diff" => ToolEvent::TurnDiff { diff: rest.to_owned() },
+            "diff" => ToolEvent::TurnDiff {
+                diff: rest.to_owned(),
+            },
             _ => panic!("unknown tool event: {line}"),
         };
         self.tool(event)
@@ -198,11 +218,18 @@ fn connection(text: &str) -> ConnectionId {
 
 fn message(text: &str) -> UserMessage {
     if text.is_empty() {
-        return UserMessage { client_id: None, content: Vec::new(), parts: Vec::new() };
+        return UserMessage {
+            client_id: None,
+            content: Vec::new(),
+            parts: Vec::new(),
+        };
     }
     UserMessage {
         client_id: None,
-        content: vec![UserInput::Text { text: text.to_owned(), text_elements: Vec::new() }],
+        content: vec![UserInput::Text {
+            text: text.to_owned(),
+            text_elements: Vec::new(),
+        }],
         parts: vec![MessagePart::text(text)],
     }
 }
@@ -210,7 +237,10 @@ fn message(text: &str) -> UserMessage {
 fn turn(text: &str, model: Option<&str>) -> TurnRequest {
     TurnRequest {
         message: message(text),
-        settings: SettingsPatch { model: model.map(str::to_owned), ..SettingsPatch::default() },
+        settings: SettingsPatch {
+            model: model.map(str::to_owned),
+            ..SettingsPatch::default()
+        },
         context: vec![ContextPart {
             key: "environment",
             role: ContextRole::User,
@@ -237,7 +267,11 @@ fn said(id: &str, text: &str) -> OutputItem {
             "type": "message", "id": id, "role": "assistant",
             "content": [{"type": "output_text", "text": text}],
         })),
-        kind: OutputKind::Message { id: id.to_owned(), text: text.to_owned(), phase: None },
+        kind: OutputKind::Message {
+            id: id.to_owned(),
+            text: text.to_owned(),
+            phase: None,
+        },
     }
 }
 
@@ -293,10 +327,16 @@ fn completed(end_turn: Option<bool>) -> ModelEvent {
 }
 
 fn failure(message: &str) -> ModelFailure {
-    ModelFailure { message: message.to_owned(), info: CodexErrorInfo::Other, details: None }
+    ModelFailure {
+        message: message.to_owned(),
+        info: CodexErrorInfo::Other,
+        details: None,
+    }
 }
 
 /// The id of the thread in every scenario.
-pub fn thread_id() -> ThreadId {
-    "01900000-0000-7000-8000-000000000000".parse().expect("a UUID")
+pub(crate) fn thread_id() -> ThreadId {
+    "01900000-0000-7000-8000-000000000000"
+        .parse()
+        .expect("a UUID")
 }
