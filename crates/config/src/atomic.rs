@@ -1,0 +1,107 @@
+//! Replacing a file in one step, so that a reader sees the old text or the new one.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Tells apart the temporary files of one process.
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
+/// Writes `text` to `path` through a file beside it, making folders as needed. A
+/// symbolic link stays one and its target is replaced. A new file is for the owner
+/// alone; an existing one keeps its mode unless `private` asks for the owner's.
+pub(crate) fn replace(path: &Path, text: &str, private: bool) -> io::Result<()> {
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let folder = target
+        .parent()
+        .ok_or_else(|| io::Error::other("the path has no folder"))?;
+    fs::create_dir_all(folder)?;
+    let temporary = temporary_beside(&target);
+    let result = write_and_rename(&temporary, &target, text, private);
+    if result.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    result
+}
+
+fn temporary_beside(target: &Path) -> PathBuf {
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let mut name = std::ffi::OsString::from(".");
+    name.push(target.file_name().unwrap_or_default());
+    name.push(format!(".{}-{number}.tmp", std::process::id()));
+    target.with_file_name(name)
+}
+
+fn write_and_rename(temporary: &Path, target: &Path, text: &str, private: bool) -> io::Result<()> {
+    // A left-over of a process with our id must not stop us; it is nobody's file now.
+    let _ = fs::remove_file(temporary);
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    let mut file = options.open(temporary)?;
+    file.write_all(text.as_bytes())?;
+    if let (false, Ok(metadata)) = (private, fs::metadata(target)) {
+        file.set_permissions(metadata.permissions())?;
+    }
+    file.sync_all()?;
+    fs::rename(temporary, target)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_home::TestHome;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_a_link_and_the_mode_is_kept() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let home = TestHome::new();
+        let real = home.write("real.toml", "old");
+        fs::set_permissions(&real, fs::Permissions::from_mode(0o640)).expect("mode can be set");
+        let link = home.path("config.toml");
+        std::os::unix::fs::symlink("real.toml", &link).expect("links can be made");
+        replace(&link, "new", false).expect("writing works");
+        assert_eq!(home.read("real.toml"), "new");
+        assert!(
+            fs::symlink_metadata(&link)
+                .expect("it is there")
+                .is_symlink()
+        );
+        let mode = fs::metadata(&real)
+            .expect("it is there")
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o640);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_private_file_is_for_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let home = TestHome::new();
+        let path = home.write("auth.json", "old");
+        replace(&path, "new", true).expect("writing works");
+        let mode = fs::metadata(&path)
+            .expect("it is there")
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn nothing_is_left_beside_the_file() {
+        let home = TestHome::new();
+        replace(&home.path("new/config.toml"), "x", false).expect("writing works");
+        let names: Vec<_> = fs::read_dir(home.path("new"))
+            .expect("the folder is there")
+            .map(|entry| entry.expect("readable").file_name())
+            .collect();
+        assert_eq!(names, ["config.toml"]);
+    }
+}
