@@ -198,6 +198,8 @@ pub(crate) fn unset(key: &str) -> Json {
 /// What `config/read` shows for a key that is set: sections get their unset keys.
 pub(crate) fn set(key: &str, value: Json) -> Json {
     match key {
+        // The old word is shown as the one that took its place (seen in 0.169.0).
+        "approval_policy" if value == "on-failure" => json!("on-request"),
         "shell_environment_policy" => over(nulls(&SHELL_ENVIRONMENT_KEYS), value),
         "history" => over(unset(key), value),
         "sandbox_workspace_write" => over(

