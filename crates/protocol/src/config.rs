@@ -50,7 +50,8 @@ pub struct ConfigReadResponse {
     pub config: Config,
     /// For each dotted key the layer it comes from.
     pub origins: BTreeMap<String, ConfigLayerMetadata>,
-    /// Highest precedence first.
+    /// Highest precedence first; left out unless asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub layers: Option<Vec<ConfigLayer>>,
 }
 
@@ -99,7 +100,8 @@ pub struct ConfigLayer {
     /// `sha256:` and the hex digest of the content.
     pub version: String,
     pub config: Value,
-    /// Why the layer does not count.
+    /// Why the layer does not count; absent when it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled_reason: Option<String>,
 }
 

@@ -18,6 +18,14 @@ use std::sync::LazyLock;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 
+// So that a marker can be named `methods::ThreadRead`.
+#[doc(no_inline)]
+pub use crate::{
+    account::*, config::*, hook::*, initialize::*, mcp::*, misc::*, model::*, old::*,
+    permission::*, plugin::*, rate_limit::*, remote_control::*, skill::*, thread_act::*,
+    thread_manage::*, thread_open::*, thread_read::*, turn::*,
+};
+
 /// A method with types. Its implementors are markers and have no values.
 pub trait Method {
     /// The name on the wire.
@@ -244,7 +252,7 @@ macro_rules! methods {
                 experimental_fields: &[$($($field),+)?],
                 thread_param: $crate::methods::flagged(&[$(stringify!($flag)),*], "thread"),
                 #[cfg(feature = "schema")]
-                schemas: $crate::methods::methods!(@schemas $($params $response)?),
+                schemas: $crate::methods::methods!(@schemas $stability $($params $response)?),
             },
         )*];
 
@@ -262,14 +270,16 @@ macro_rules! methods {
             }
         )?)*
     };
-    (@schemas) => { None };
-    (@schemas NoParams $response:ident) => {
+    (@schemas $stability:ident) => { None };
+    // No schema lists it, so none may be made of it.
+    (@schemas WireOnly $params:ident $response:ident) => { None };
+    (@schemas $stability:ident NoParams $response:ident) => {
         Some($crate::methods::MethodSchemas {
             params: None,
             response: (stringify!($response), |schemas| schemas.subschema_for::<$response>()),
         })
     };
-    (@schemas $params:ident $response:ident) => {
+    (@schemas $stability:ident $params:ident $response:ident) => {
         Some($crate::methods::MethodSchemas {
             params: Some((stringify!($params), |schemas| schemas.subschema_for::<$params>())),
             response: (stringify!($response), |schemas| schemas.subschema_for::<$response>()),
