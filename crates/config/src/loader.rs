@@ -71,8 +71,8 @@ impl Loader {
     #[must_use]
     pub fn new(
         home: PathBuf,
-        environment: Environment,
         command_line: Vec<(String, Value)>,
+        environment: Environment,
     ) -> Self {
         Self {
             home,
@@ -148,12 +148,12 @@ impl Loader {
         Arc::new(config)
     }
 
-    /// What a client should be told about the configuration for the process's folder:
-    /// that it is broken and defaults are used, which settings are ignored and why.
-    /// Empty when all is well.
+    /// What a client should be told about the configuration for work in `cwd` (none:
+    /// the process's folder): that it is broken and defaults are used, which settings
+    /// are ignored and why. Empty when all is well.
     #[must_use]
-    pub fn warnings(&self) -> Vec<ConfigWarning> {
-        let cwd = self.environment.current_dir.as_path();
+    pub fn warnings(&self, cwd: Option<&Path>) -> Vec<ConfigWarning> {
+        let cwd = cwd.unwrap_or(&self.environment.current_dir);
         let stack = match self.stack(Some(cwd), &serde_json::Map::new()) {
             Ok(stack) => stack,
             Err(error) => return vec![error.to_warning()],

@@ -65,7 +65,7 @@ impl TestHome {
             .iter()
             .map(|(key, value)| ((*key).to_owned(), value.clone()))
             .collect();
-        Loader::new(self.path("home"), self.environment(), overrides)
+        Loader::new(self.path("home"), overrides, self.environment())
             .with_system_file(self.path("etc/config.toml"))
     }
 

@@ -100,6 +100,31 @@ pub enum Verbosity {
     High,
 }
 
+impl ReasoningSummary {
+    /// The word in files and on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Concise => "concise",
+            Self::Detailed => "detailed",
+            Self::None => "none",
+        }
+    }
+}
+
+impl Verbosity {
+    /// The word in files and on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        }
+    }
+}
+
 /// What the user said about a project folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -178,15 +203,27 @@ mod tests {
             })),
             r#"{"granular":{"sandbox_approval":true,"rules":true,"skill_approval":false,"request_permissions":false,"mcp_elicitations":false}}"#
         );
+        let mut words = Vec::new();
         for mode in [
             SandboxMode::ReadOnly,
             SandboxMode::WorkspaceWrite,
             SandboxMode::DangerFullAccess,
         ] {
-            assert_eq!(
-                serde_json::to_value(mode).expect("a word"),
-                serde_json::Value::from(mode.as_str())
-            );
+            words.push((serde_json::to_value(mode), mode.as_str()));
+        }
+        for summary in [
+            ReasoningSummary::Auto,
+            ReasoningSummary::Concise,
+            ReasoningSummary::Detailed,
+            ReasoningSummary::None,
+        ] {
+            words.push((serde_json::to_value(summary), summary.as_str()));
+        }
+        for verbosity in [Verbosity::Low, Verbosity::Medium, Verbosity::High] {
+            words.push((serde_json::to_value(verbosity), verbosity.as_str()));
+        }
+        for (serialised, word) in words {
+            assert_eq!(serialised.expect("a word"), serde_json::Value::from(word));
         }
     }
 }

@@ -61,7 +61,7 @@ fn without_files_there_are_defaults() {
         config.active_permission_profile.as_deref(),
         Some(":read-only")
     );
-    assert_eq!(config.thread_unload_delay, Duration::from_secs(60));
+    assert_eq!(config.thread_unload_delay, Duration::from_secs(1800));
     assert_eq!(config.project_doc_max_bytes, 32768);
     assert_eq!(config.project_root_markers, [".git"]);
     assert!(config.shell_environment_policy.ignore_default_excludes);
@@ -273,7 +273,7 @@ fn a_broken_project_file_stops_only_a_trusted_project() {
 fn the_home_is_not_a_project_folder() {
     let home = TestHome::new();
     let cwd = home.folder("user");
-    let loader = super::Loader::new(home.path("user/.codex"), home.environment(), Vec::new())
+    let loader = super::Loader::new(home.path("user/.codex"), Vec::new(), home.environment())
         .with_system_file(home.path("none"));
     home.write(
         "user/.codex/config.toml",
@@ -478,7 +478,7 @@ fn a_broken_file_leaves_defaults_and_a_warning() {
     let home = TestHome::new();
     let path = home.write("home/config.toml", "model = = 3");
     let loader = home.loader();
-    let warnings = loader.warnings();
+    let warnings = loader.warnings(None);
     assert_eq!(warnings.len(), 1);
     assert_eq!(
         warnings[0].summary,
@@ -487,7 +487,7 @@ fn a_broken_file_leaves_defaults_and_a_warning() {
     assert_eq!(warnings[0].path.as_ref(), Some(&path));
     assert_eq!(loader.defaults().model_provider, "openai");
     home.write("home/config.toml", "model = 'm'");
-    assert_eq!(loader.warnings(), []);
+    assert_eq!(loader.warnings(None), []);
 }
 
 #[test]
@@ -504,7 +504,7 @@ fn ignored_settings_are_told() {
     home.write(".codex/config.toml", "model_provider = 'p'\n");
     let told: Vec<_> = home
         .loader()
-        .warnings()
+        .warnings(None)
         .into_iter()
         .map(|warning| home.hide(&format!("{} {:?}", warning.summary, warning.details)))
         .collect();
@@ -521,7 +521,7 @@ fn an_untrusted_project_is_told_once() {
     let home = TestHome::new();
     home.repository(".");
     home.write(".codex/config.toml", "");
-    let warnings = home.loader().warnings();
+    let warnings = home.loader().warnings(None);
     assert_eq!(warnings.len(), 1);
     assert!(
         warnings[0].summary.contains("is not a trusted project"),
