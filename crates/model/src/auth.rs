@@ -292,6 +292,8 @@ fn failure(message: String) -> ModelFailure {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+
     use super::*;
 
     fn provider() -> Provider {
@@ -345,7 +347,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_commands_token_is_kept_until_a_host_refuses_it() {
-        let auth = shell("echo ' t$$ '", Duration::from_secs(60));
+        let auth = shell("echo \" t$$ \"", Duration::from_secs(60));
         let first = bearer(&*auth).await;
         assert!(matches!(&first, Ok(Some(token)) if token.starts_with('t')));
         assert_eq!(bearer(&*auth).await, first);
@@ -363,11 +365,38 @@ mod tests {
         assert_eq!(bearer(&*auth).await, Err(expected.to_owned()));
     }
 
-    #[tokio::test]
-    async fn a_hanging_command_is_killed_with_what_it_started() {
-        let auth = shell("sleep 600 & sleep 600", Duration::from_millis(20));
-        let expected = "provider auth command `sh` timed out after 20 ms";
+    // A child process does not hold the paused clock, so the time is over at once.
+    #[tokio::test(start_paused = true)]
+    async fn a_hanging_command_is_given_up() {
+        let auth = shell("sleep 600", Duration::from_secs(5));
+        let expected = "provider auth command `sh` timed out after 5000 ms";
         assert_eq!(bearer(&*auth).await, Err(expected.to_owned()));
+    }
+
+    #[tokio::test]
+    async fn a_cancelled_command_ends_with_what_it_started() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let fifo = folder.path().join("alive");
+        let made = Command::new("mkfifo").arg(&fifo).status().await;
+        assert!(made.expect("mkfifo runs").success());
+        let script = format!(
+            "exec 3>'{}'; echo x >&3; sleep 600 & sleep 600",
+            fifo.display()
+        );
+        let auth = shell(&script, Duration::from_secs(600));
+        let (alive, started) = tokio::sync::oneshot::channel();
+        let ended = tokio::task::spawn_blocking(move || {
+            let mut fifo = std::fs::File::open(fifo).expect("the fifo opens");
+            fifo.read_exact(&mut [0; 2]).expect("the command starts");
+            alive.send(()).expect("the test waits");
+            // Only the end of all who hold the other side ends this.
+            fifo.read_to_end(&mut Vec::new())
+        });
+        tokio::select! {
+            token = bearer(&*auth) => panic!("it cannot end by itself: {token:?}"),
+            started = started => started.expect("the reader is alive"),
+        }
+        assert_eq!(ended.await.expect("no panic").expect("readable"), 0);
     }
 
     #[test]

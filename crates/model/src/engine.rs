@@ -361,9 +361,11 @@ impl Run<'_> {
                     return Err(failure::disconnected(cause).into());
                 }
             };
-            let parsed = parser.push(&chunk, |data| match translator.event(data) {
-                Said::Nothing => {}
-                other => said.push(other),
+            let parsed = parser.push(&chunk, |data| {
+                let event = translator.event(data);
+                if !matches!(event, Said::Nothing) {
+                    said.push(event);
+                }
             });
             for said in said.drain(..) {
                 match said {
@@ -392,3 +394,6 @@ impl Run<'_> {
         self.events.send(event).await.map_err(|_| Gone)
     }
 }
+
+#[cfg(test)]
+mod tests;

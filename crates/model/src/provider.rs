@@ -22,9 +22,11 @@ const RETRY_DELAY: Duration = Duration::from_millis(200);
 /// Delay before the first retry while the host cannot be reached at all.
 const NETWORK_DELAY: Duration = Duration::from_secs(5);
 
+type Lookup = dyn Fn(&str) -> Option<String> + Send + Sync;
+
 /// Values of environment variables, by name.
 #[derive(Clone)]
-pub struct Env(Arc<dyn Fn(&str) -> Option<String> + Send + Sync>);
+pub struct Env(Arc<Lookup>);
 
 impl Env {
     /// Looks variables up with `lookup`.

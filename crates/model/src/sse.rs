@@ -261,8 +261,8 @@ mod tests {
             chunks.push(&bytes[from..]);
             let bytewise: Vec<&[u8]> = bytes.chunks(1).collect();
             let whole = parse([&bytes[..]]);
-            prop_assert_eq!(parse(chunks), whole.clone());
-            prop_assert_eq!(parse(bytewise), whole);
+            prop_assert_eq!(&parse(chunks), &whole);
+            prop_assert_eq!(&parse(bytewise), &whole);
         }
     }
 }
