@@ -1,0 +1,488 @@
+//! Calls of tools that are not commands: MCP, dynamic, agents, web search.
+
+use std::collections::BTreeMap;
+
+use loomd_protocol::{
+    CollabAgentState, CollabAgentStatus, CollabAgentTool, CollabAgentToolCallItem,
+    CollabAgentToolCallStatus, DynamicToolCallItem, DynamicToolCallOutputContentItem,
+    DynamicToolCallStatus, ItemKind, McpToolCallError, McpToolCallItem, McpToolCallResult,
+    McpToolCallStatus, SubAgentActivityItem, SubAgentActivityKind, ThreadItem, WebSearchAction,
+    WebSearchItem,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A span of time as stored.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Duration {
+    #[serde(default)]
+    secs: u64,
+    #[serde(default)]
+    nanos: u32,
+}
+
+impl Duration {
+    /// From milliseconds; a negative span counts as none.
+    pub(crate) fn of_ms(ms: i64) -> Self {
+        let ms = u64::try_from(ms).unwrap_or(0);
+        let nanos = u32::try_from(ms % 1000).expect("below one thousand") * 1_000_000;
+        Self {
+            secs: ms / 1000,
+            nanos,
+        }
+    }
+
+    /// In milliseconds.
+    pub(crate) fn ms(self) -> i64 {
+        i64::try_from(self.secs)
+            .unwrap_or(i64::MAX)
+            .saturating_mul(1000)
+            .saturating_add(i64::from(self.nanos / 1_000_000))
+    }
+}
+
+/// A call of a tool of an MCP server. Its members are stored in camelCase.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Mcp {
+    id: String,
+    server: String,
+    tool: String,
+    #[serde(default)]
+    arguments: Value,
+    status: McpToolCallStatus,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    read_only_hint: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    result: Option<McpResult>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    error: Option<McpError>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    duration: Option<Duration>,
+}
+
+/// What an MCP server answered.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct McpResult {
+    #[serde(default)]
+    pub(crate) content: Vec<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) structured_content: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) is_error: Option<bool>,
+    #[serde(default, rename = "_meta", skip_serializing_if = "Option::is_none")]
+    pub(crate) meta: Option<Value>,
+}
+
+/// Why an MCP server did not answer.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct McpError {
+    message: String,
+}
+
+impl McpResult {
+    pub(crate) fn of(result: &McpToolCallResult, failed: bool) -> Self {
+        Self {
+            content: result.content.clone(),
+            structured_content: result.structured_content.clone(),
+            is_error: failed.then_some(true),
+            meta: result.meta.clone(),
+        }
+    }
+
+    pub(crate) fn into_result(self) -> McpToolCallResult {
+        McpToolCallResult {
+            content: self.content,
+            structured_content: self.structured_content,
+            meta: self.meta,
+        }
+    }
+}
+
+impl Mcp {
+    pub(super) fn of(id: String, call: &McpToolCallItem) -> Self {
+        let failed = call.status == McpToolCallStatus::Failed;
+        Self {
+            id,
+            server: call.server.clone(),
+            tool: call.tool.clone(),
+            arguments: call.arguments.clone(),
+            status: match call.status {
+                McpToolCallStatus::InProgress => McpToolCallStatus::Failed,
+                ended @ (McpToolCallStatus::Completed | McpToolCallStatus::Failed) => ended,
+            },
+            read_only_hint: call.read_only_hint,
+            result: call
+                .result
+                .as_ref()
+                .map(|result| McpResult::of(result, failed)),
+            error: call.error.as_ref().map(|error| McpError {
+                message: error.message.clone(),
+            }),
+            duration: call.duration_ms.map(Duration::of_ms),
+        }
+    }
+
+    pub(super) fn into_item(self) -> ThreadItem {
+        ThreadItem::new(
+            self.id,
+            ItemKind::McpToolCall(Box::new(McpToolCallItem {
+                server: self.server,
+                tool: self.tool,
+                status: self.status,
+                arguments: self.arguments,
+                app_context: None,
+                mcp_app_resource_uri: None,
+                mcp_app_ui: None,
+                plugin_id: None,
+                read_only_hint: self.read_only_hint,
+                result: self.result.map(McpResult::into_result),
+                error: self.error.map(|error| McpToolCallError {
+                    message: error.message,
+                }),
+                duration_ms: self.duration.map(Duration::ms),
+            })),
+        )
+    }
+}
+
+/// A call of a tool that the client brought along.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Dynamic {
+    id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    namespace: Option<String>,
+    tool: String,
+    #[serde(default)]
+    arguments: Value,
+    status: DynamicToolCallStatus,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    content_items: Option<Vec<DynamicToolCallOutputContentItem>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    success: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    duration: Option<Duration>,
+}
+
+impl Dynamic {
+    pub(super) fn of(id: String, call: &DynamicToolCallItem) -> Self {
+        Self {
+            id,
+            namespace: call.namespace.clone(),
+            tool: call.tool.clone(),
+            arguments: call.arguments.clone(),
+            status: match call.status {
+                DynamicToolCallStatus::InProgress => DynamicToolCallStatus::Failed,
+                ended @ (DynamicToolCallStatus::Completed | DynamicToolCallStatus::Failed) => ended,
+            },
+            content_items: call.content_items.clone(),
+            success: call.success,
+            duration: call.duration_ms.map(Duration::of_ms),
+        }
+    }
+
+    pub(super) fn into_item(self) -> ThreadItem {
+        ThreadItem::new(
+            self.id,
+            ItemKind::DynamicToolCall(DynamicToolCallItem {
+                namespace: self.namespace,
+                tool: self.tool,
+                arguments: self.arguments,
+                status: self.status,
+                content_items: self.content_items,
+                success: self.success,
+                duration_ms: self.duration.map(Duration::ms),
+            }),
+        )
+    }
+}
+
+/// A call that starts, steers or ends another agent.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Collab {
+    id: String,
+    tool: DiskCollabTool,
+    status: DiskCollabStatus,
+    sender_thread_id: String,
+    #[serde(default)]
+    receiver_thread_ids: Vec<String>,
+    #[serde(default)]
+    receiver_agents: Vec<Receiver>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    prompt: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    model: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reasoning_effort: Option<String>,
+    #[serde(default)]
+    agents_states: BTreeMap<String, AgentState>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Receiver {
+    thread_id: String,
+    #[serde(default)]
+    agent_nickname: Option<String>,
+    #[serde(default)]
+    agent_role: Option<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum DiskCollabTool {
+    SpawnAgent,
+    SendInput,
+    ResumeAgent,
+    Wait,
+    CloseAgent,
+    SendMessage,
+    FollowupTask,
+    InterruptAgent,
+    ListAgents,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum DiskCollabStatus {
+    #[serde(alias = "inProgress")]
+    InProgress,
+    Completed,
+    Failed,
+    Interrupted,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum AgentState {
+    PendingInit,
+    Running,
+    Interrupted,
+    Completed(Option<String>),
+    Errored(String),
+    Shutdown,
+    NotFound,
+}
+
+impl AgentState {
+    fn of(state: &CollabAgentState) -> Self {
+        match state.status {
+            CollabAgentStatus::PendingInit => Self::PendingInit,
+            CollabAgentStatus::Running => Self::Running,
+            CollabAgentStatus::Interrupted => Self::Interrupted,
+            CollabAgentStatus::Completed => Self::Completed(state.message.clone()),
+            CollabAgentStatus::Errored => Self::Errored(state.message.clone().unwrap_or_default()),
+            CollabAgentStatus::Shutdown => Self::Shutdown,
+            CollabAgentStatus::NotFound => Self::NotFound,
+        }
+    }
+
+    fn into_state(self) -> CollabAgentState {
+        let (status, message) = match self {
+            Self::PendingInit => (CollabAgentStatus::PendingInit, None),
+            Self::Running => (CollabAgentStatus::Running, None),
+            Self::Interrupted => (CollabAgentStatus::Interrupted, None),
+            Self::Completed(message) => (CollabAgentStatus::Completed, message),
+            Self::Errored(message) => (CollabAgentStatus::Errored, Some(message)),
+            Self::Shutdown => (CollabAgentStatus::Shutdown, None),
+            Self::NotFound => (CollabAgentStatus::NotFound, None),
+        };
+        CollabAgentState { status, message }
+    }
+}
+
+impl Collab {
+    pub(super) fn of(id: String, call: &CollabAgentToolCallItem) -> Self {
+        let receiver = |thread_id: &String| Receiver {
+            thread_id: thread_id.clone(),
+            agent_nickname: None,
+            agent_role: None,
+        };
+        let state = |(id, state): (&String, _)| (id.clone(), AgentState::of(state));
+        Self {
+            id,
+            tool: match call.tool {
+                CollabAgentTool::SpawnAgent => DiskCollabTool::SpawnAgent,
+                CollabAgentTool::SendInput => DiskCollabTool::SendInput,
+                CollabAgentTool::ResumeAgent => DiskCollabTool::ResumeAgent,
+                CollabAgentTool::Wait => DiskCollabTool::Wait,
+                CollabAgentTool::CloseAgent => DiskCollabTool::CloseAgent,
+                CollabAgentTool::SendMessage => DiskCollabTool::SendMessage,
+                CollabAgentTool::FollowupTask => DiskCollabTool::FollowupTask,
+                CollabAgentTool::InterruptAgent => DiskCollabTool::InterruptAgent,
+                CollabAgentTool::ListAgents => DiskCollabTool::ListAgents,
+            },
+            status: match call.status {
+                CollabAgentToolCallStatus::Completed => DiskCollabStatus::Completed,
+                CollabAgentToolCallStatus::InProgress | CollabAgentToolCallStatus::Failed => {
+                    DiskCollabStatus::Failed
+                }
+                CollabAgentToolCallStatus::Interrupted => DiskCollabStatus::Interrupted,
+            },
+            sender_thread_id: call.sender_thread_id.clone(),
+            receiver_thread_ids: call.receiver_thread_ids.clone(),
+            receiver_agents: call.receiver_thread_ids.iter().map(receiver).collect(),
+            prompt: call.prompt.clone(),
+            model: call.model.clone(),
+            reasoning_effort: call.reasoning_effort.clone(),
+            agents_states: call.agents_states.iter().map(state).collect(),
+        }
+    }
+
+    pub(super) fn into_item(self) -> ThreadItem {
+        let state = |(id, state): (_, AgentState)| (id, state.into_state());
+        ThreadItem::new(
+            self.id,
+            ItemKind::CollabAgentToolCall(CollabAgentToolCallItem {
+                tool: match self.tool {
+                    DiskCollabTool::SpawnAgent => CollabAgentTool::SpawnAgent,
+                    DiskCollabTool::SendInput => CollabAgentTool::SendInput,
+                    DiskCollabTool::ResumeAgent => CollabAgentTool::ResumeAgent,
+                    DiskCollabTool::Wait => CollabAgentTool::Wait,
+                    DiskCollabTool::CloseAgent => CollabAgentTool::CloseAgent,
+                    DiskCollabTool::SendMessage => CollabAgentTool::SendMessage,
+                    DiskCollabTool::FollowupTask => CollabAgentTool::FollowupTask,
+                    DiskCollabTool::InterruptAgent => CollabAgentTool::InterruptAgent,
+                    DiskCollabTool::ListAgents => CollabAgentTool::ListAgents,
+                },
+                status: match self.status {
+                    DiskCollabStatus::Completed => CollabAgentToolCallStatus::Completed,
+                    DiskCollabStatus::InProgress | DiskCollabStatus::Failed => {
+                        CollabAgentToolCallStatus::Failed
+                    }
+                    DiskCollabStatus::Interrupted => CollabAgentToolCallStatus::Interrupted,
+                },
+                sender_thread_id: self.sender_thread_id,
+                receiver_thread_ids: self.receiver_thread_ids,
+                prompt: self.prompt,
+                model: self.model,
+                reasoning_effort: self.reasoning_effort,
+                agents_states: self.agents_states.into_iter().map(state).collect(),
+            }),
+        )
+    }
+}
+
+/// What a subagent did, as told to its parent.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct SubAgentActivity {
+    id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    model: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reasoning_effort: Option<String>,
+    kind: SubAgentActivityKind,
+    agent_thread_id: String,
+    agent_path: String,
+}
+
+impl SubAgentActivity {
+    pub(super) fn of(id: String, activity: &SubAgentActivityItem) -> Self {
+        let activity = activity.clone();
+        Self {
+            id,
+            model: activity.model,
+            reasoning_effort: activity.reasoning_effort,
+            kind: activity.kind,
+            agent_thread_id: activity.agent_thread_id,
+            agent_path: activity.agent_path,
+        }
+    }
+
+    pub(super) fn into_item(self) -> ThreadItem {
+        ThreadItem::new(
+            self.id,
+            ItemKind::SubAgentActivity(SubAgentActivityItem {
+                model: self.model,
+                reasoning_effort: self.reasoning_effort,
+                kind: self.kind,
+                agent_thread_id: self.agent_thread_id,
+                agent_path: self.agent_path,
+            }),
+        )
+    }
+}
+
+/// A web search of the model.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct WebSearch {
+    id: String,
+    #[serde(default)]
+    query: String,
+    /// The reference requires it.
+    #[serde(default)]
+    action: Option<WebAction>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    results: Option<Vec<Value>>,
+}
+
+/// What a web search did.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(crate) enum WebAction {
+    Search {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        query: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        queries: Option<Vec<String>>,
+    },
+    OpenPage {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        url: Option<String>,
+    },
+    FindInPage {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        url: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pattern: Option<String>,
+    },
+    #[serde(other)]
+    Other,
+}
+
+impl WebAction {
+    pub(crate) fn of(action: &WebSearchAction) -> Self {
+        match action.clone() {
+            WebSearchAction::Search { query, queries } => Self::Search { query, queries },
+            WebSearchAction::OpenPage { url } => Self::OpenPage { url },
+            WebSearchAction::FindInPage { url, pattern } => Self::FindInPage { url, pattern },
+            WebSearchAction::Other => Self::Other,
+        }
+    }
+
+    pub(crate) fn into_action(self) -> WebSearchAction {
+        match self {
+            Self::Search { query, queries } => WebSearchAction::Search { query, queries },
+            Self::OpenPage { url } => WebSearchAction::OpenPage { url },
+            Self::FindInPage { url, pattern } => WebSearchAction::FindInPage { url, pattern },
+            Self::Other => WebSearchAction::Other,
+        }
+    }
+}
+
+impl WebSearch {
+    pub(super) fn of(id: String, search: &WebSearchItem) -> Self {
+        Self {
+            id,
+            query: search.query.clone(),
+            action: Some(
+                search
+                    .action
+                    .as_ref()
+                    .map_or(WebAction::Other, WebAction::of),
+            ),
+            results: search.results.clone(),
+        }
+    }
+
+    pub(super) fn into_item(self) -> ThreadItem {
+        ThreadItem::new(
+            self.id,
+            ItemKind::WebSearch(WebSearchItem {
+                query: self.query,
+                action: self.action.map(WebAction::into_action),
+                results: self.results,
+            }),
+        )
+    }
+}

@@ -1,0 +1,273 @@
+//! The writing side of a rollout: made with a thread, or opened again after any end.
+//!
+//! Invariants
+//! - Whole lines, one write per call; after a failed write the next one begins on a
+//!   line of its own.
+//! - A writer holds the thread's [`WriterLock`] for as long as it lives.
+//! - After [`Writer::open`] nothing is unfinished: what a dead writer left open is in
+//!   the file as interrupted, the journal is gone, and 0.169.0 accepts the file.
+//!
+//! Deliberately absent: buffering (an event is with the operating system when `append`
+//! returns) and fsync, which a [`SyncHandle`] does wherever the caller wants.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use loomd_base::ThreadId;
+use loomd_events::{Sequenced, SessionMeta, ThreadSnapshot, TurnEndReason};
+use loomd_protocol::{ThreadItem, Turn, TurnStatus};
+
+use crate::decode::Decoded;
+use crate::encode::{Encoder, ItemPlace, Place};
+use crate::error::{Error, Result, io_error};
+use crate::event::TokenCount;
+use crate::inflight::Journal;
+use crate::layout::{SESSIONS, date_folder, file_name, home_of, parse};
+use crate::lock::WriterLock;
+use crate::meta::HistoryMode;
+use crate::read::{load, read_meta, restore_unfinished};
+
+/// Appends to one thread's rollout.
+#[derive(Debug)]
+pub struct Writer {
+    path: PathBuf,
+    file: Arc<File>,
+    encoder: Encoder,
+    /// Whether the file may end in the middle of a line.
+    torn: bool,
+    journal: Journal,
+    _lock: WriterLock,
+}
+
+/// Brings what was appended to the disk, from any thread.
+#[derive(Debug, Clone)]
+pub struct SyncHandle {
+    file: Arc<File>,
+}
+
+impl SyncHandle {
+    /// Waits until everything appended so far is on the disk.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+}
+
+impl Writer {
+    /// Makes the file of a new thread, with its first line, and the folders above it.
+    ///
+    /// # Errors
+    /// [`Error::Exists`] when the file is there, [`Error::Locked`] when somebody has the
+    /// thread, else the operating system's.
+    pub fn create(home: &Path, meta: &SessionMeta) -> Result<Self> {
+        let lock = WriterLock::take(home, meta.id)?;
+        let folder = home.join(SESSIONS).join(date_folder(meta.created_ms));
+        let name = file_name(meta.created_ms, meta.id);
+        let mut writer = Self::begin(home, &folder, &name, meta.id, lock)?;
+        writer.encoder.session_meta(meta.created_ms, meta, None);
+        writer.flush()?;
+        Ok(writer)
+    }
+
+    /// An empty file.
+    pub(crate) fn begin(
+        home: &Path,
+        folder: &Path,
+        name: &str,
+        thread: ThreadId,
+        lock: WriterLock,
+    ) -> Result<Self> {
+        fs::create_dir_all(folder).map_err(io_error("create", folder))?;
+        let path = folder.join(name);
+        let opened = OpenOptions::new().create_new(true).append(true).open(&path);
+        let file = opened.map_err(|source| {
+            if source.kind() == io::ErrorKind::AlreadyExists {
+                Error::Exists(path.clone())
+            } else {
+                io_error("create", &path)(source)
+            }
+        })?;
+        Ok(Self {
+            path,
+            file: Arc::new(file),
+            encoder: Encoder::new(Some(0)),
+            torn: false,
+            journal: Journal::new(home, thread),
+            _lock: lock,
+        })
+    }
+
+    /// Opens a thread's file to go on writing it, and tells all that it holds. Ends what
+    /// a dead writer left open: unfinished items of the journal go to the file, the open
+    /// turn is interrupted. A paginated file that 0.131.0 wrote to is made acceptable to
+    /// 0.169.0 again. `at_ms` is now, Unix milliseconds.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] when somebody has the thread, [`Error::OutsideHome`] for a file
+    /// that lies in no home folder, else as [`crate::read()`].
+    pub fn open(path: &Path, at_ms: i64) -> Result<(Self, ThreadSnapshot)> {
+        let home = home_of(path).ok_or_else(|| Error::OutsideHome(path.to_path_buf()))?;
+        let named = path.file_name().and_then(|name| parse(name.to_str()?));
+        let thread = match named {
+            Some(name) => name.thread,
+            None => read_meta(path)?.meta.id,
+        };
+        let lock = WriterLock::take(home, thread)?;
+        let (mut decoded, tail) = load(path, None)?;
+        let file = OpenOptions::new()
+            .append(true)
+            .open(path)
+            .map_err(io_error("open", path))?;
+        let ordinal = match decoded.meta.mode {
+            HistoryMode::Legacy => None,
+            HistoryMode::Paginated => Some(decoded.next_ordinal),
+        };
+        let mut writer = Self {
+            path: path.to_path_buf(),
+            file: Arc::new(file),
+            encoder: Encoder::new(ordinal),
+            torn: tail.bytes > 0 && !tail.ended,
+            journal: Journal::new(home, thread),
+            _lock: lock,
+        };
+        let unfinished = restore_unfinished(home, &mut decoded);
+        if ordinal.is_some() && decoded.bare_end {
+            writer.repair(&decoded, at_ms);
+        }
+        writer.end_unfinished(&mut decoded, &unfinished, at_ms);
+        writer.flush()?;
+        writer.journal.remove_left_over();
+        Ok((writer, decoded.into_snapshot()))
+    }
+
+    /// Appends what of `events` is history, in one write; nothing to write costs
+    /// nothing. Items that end are forgotten by the journal.
+    ///
+    /// # Errors
+    /// The operating system's; some of the lines may be in the file then.
+    pub fn append(&mut self, events: &[Sequenced]) -> Result<()> {
+        for event in events {
+            self.encoder.event(event);
+        }
+        self.flush()?;
+        self.journal.settle(events)
+    }
+
+    /// Records what `append` does not keep, so that it survives a kill: begun items,
+    /// pieces of text and output, and the number of the last event. Call it before the
+    /// events are told to anybody. One write; no fsync.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn partial(&mut self, events: &[Sequenced]) -> Result<()> {
+        self.journal.record(events)
+    }
+
+    /// For bringing what was appended to the disk elsewhere.
+    #[must_use]
+    pub fn sync_handle(&self) -> SyncHandle {
+        SyncHandle {
+            file: Arc::clone(&self.file),
+        }
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The encoder, for lines that are not events.
+    pub(crate) fn encoder(&mut self) -> &mut Encoder {
+        &mut self.encoder
+    }
+
+    /// Hands the encoder's lines to the operating system.
+    pub(crate) fn flush(&mut self) -> Result<()> {
+        if self.encoder.bytes.is_empty() {
+            return Ok(());
+        }
+        if self.torn {
+            self.encoder.bytes.insert(0, b'\n');
+        }
+        let mut file = &*self.file;
+        let written = file.write_all(&self.encoder.bytes);
+        self.torn = written.is_err();
+        self.encoder.bytes.clear();
+        written.map_err(io_error("write to", &self.path))
+    }
+
+    /// Tells the turns of lines without ordinals once more, with ordinals: the reference
+    /// refuses a paginated file whose last line has none, and shows no item of such lines
+    /// (seen on 0.169.0). Without such a turn, one line that says nothing is enough.
+    fn repair(&mut self, decoded: &Decoded, at_ms: i64) {
+        let at = Place { at_ms, seq: None };
+        let thread_id = decoded.meta.session.id.to_string();
+        let usage = decoded.usage.as_ref().map(|(_, usage)| usage);
+        for state in decoded.turns.iter().filter(|state| state.bare) {
+            self.encoder.turn_started(at, &state.turn, None);
+            for item in &state.turn.items {
+                let turn_id = &state.turn.id;
+                let thread_id = &thread_id;
+                self.encoder.item(
+                    at,
+                    &ItemPlace {
+                        thread_id,
+                        turn_id,
+                        item,
+                    },
+                );
+            }
+            if let Some(reason) = ending(&state.turn) {
+                self.encoder.turn_ended(at, &state.turn, reason);
+            }
+        }
+        self.encoder.token_count(at, TokenCount::of(usage));
+        tracing::info!(path = %self.path.display(), "rollout that an older program wrote to is repaired");
+    }
+
+    /// Writes unfinished items as ended and the open turn as interrupted.
+    fn end_unfinished(
+        &mut self,
+        decoded: &mut Decoded,
+        unfinished: &[(String, ThreadItem)],
+        at_ms: i64,
+    ) {
+        let thread_id = decoded.meta.session.id.to_string();
+        let mut next = || {
+            decoded.last_seq += 1;
+            Place {
+                at_ms,
+                seq: Some(decoded.last_seq),
+            }
+        };
+        for (turn_id, item) in unfinished {
+            let place = ItemPlace {
+                thread_id: &thread_id,
+                turn_id,
+                item,
+            };
+            self.encoder.item(next(), &place);
+            self.encoder.shadows(at_ms, &place);
+        }
+        if let Some(open) = decoded.open {
+            let turn = &decoded.turns[open].turn;
+            self.encoder
+                .turn_ended(next(), turn, TurnEndReason::Interrupted);
+        }
+    }
+}
+
+/// How a stored turn ended; `None` while it is open.
+pub(crate) fn ending(turn: &Turn) -> Option<TurnEndReason> {
+    match turn.status {
+        TurnStatus::Completed => Some(TurnEndReason::Completed),
+        TurnStatus::Failed => Some(TurnEndReason::Failed),
+        TurnStatus::Interrupted => Some(TurnEndReason::Interrupted),
+        TurnStatus::InProgress => None,
+    }
+}
