@@ -1,0 +1,78 @@
+//! initialize, and what concerns the connection and the process as a whole.
+
+use loomd_protocol::{
+    methods, InitializeParams, InitializeResponse, RemoteControlConnectionStatus,
+    RemoteControlStatusChangedNotification, ServerNotification,
+};
+
+use crate::errors::{ApiError, ApiResult};
+use crate::host::send_to;
+use crate::peer::Client;
+use crate::router::{before_handshake, Answer, Cx, Route};
+use crate::user_agent;
+
+pub(crate) fn routes() -> Vec<Route> {
+    vec![before_handshake::<methods::Initialize>(initialize)]
+}
+
+/// Answers, then sends the handshake's own notifications, and only then lets
+/// broadcasts through.
+fn initialize(cx: &Cx, params: InitializeParams, answer: Answer<methods::Initialize>) {
+    let result = accept(cx, params);
+    let accepted = result.is_ok();
+    answer.send(result);
+    if !accepted {
+        return;
+    }
+    let server = &cx.server;
+    let now_ms = server.clock.now().wall_ms;
+    for warning in server.loader.warnings(None) {
+        let note = ServerNotification::ConfigWarning(super::config::warning(&warning));
+        send_to([&cx.peer].into_iter(), &note, now_ms);
+    }
+    let status = RemoteControlStatusChangedNotification {
+        status: RemoteControlConnectionStatus::Disabled,
+        server_name: super::catalog::host_name(),
+        installation_id: super::catalog::installation_id(server),
+        environment_id: None,
+    };
+    let note = ServerNotification::RemoteControlStatusChanged(status);
+    send_to([&cx.peer].into_iter(), &note, now_ms);
+    cx.peer.set_ready();
+}
+
+fn accept(cx: &Cx, params: InitializeParams) -> ApiResult<InitializeResponse> {
+    let name = params.client_info.name;
+    if cx.peer.client().is_some() {
+        return Err(ApiError::invalid("Already initialized"));
+    }
+    if !user_agent::is_header_value(&name) {
+        return Err(ApiError::invalid(format!(
+            "Invalid clientInfo.name: '{name}'. Must be a valid HTTP header value."
+        )));
+    }
+    let capabilities = params.capabilities.unwrap_or_default();
+    let client = Client {
+        name: name.clone(),
+        version: params.client_info.version.clone(),
+        experimental: capabilities.experimental_api,
+        opt_outs: capabilities
+            .opt_out_notification_methods
+            .unwrap_or_default()
+            .into_iter()
+            .collect(),
+    };
+    cx.server
+        .user_agent
+        .on_client(&name, &params.client_info.version);
+    if !cx.peer.initialize(client) {
+        return Err(ApiError::invalid("Already initialized"));
+    }
+    Ok(InitializeResponse {
+        user_agent: cx.server.user_agent.text(),
+        codex_home: loomd_protocol::AbsolutePathBuf::new(cx.server.home.display().to_string())
+            .ok_or_else(|| ApiError::internal("the home folder is not an absolute path"))?,
+        platform_family: std::env::consts::FAMILY.to_owned(),
+        platform_os: std::env::consts::OS.to_owned(),
+    })
+}

@@ -1,0 +1,33 @@
+//! Handlers, one file per area: take params, make a command or a query, shape the
+//! response. Rules live in `thread`; what a handler needs of the machine it asks of
+//! its crate.
+
+pub(crate) mod account;
+pub(crate) mod catalog;
+pub(crate) mod config;
+pub(crate) mod connection;
+pub(crate) mod offset;
+pub(crate) mod paging;
+pub(crate) mod thread_manage;
+pub(crate) mod thread_open;
+pub(crate) mod thread_read;
+pub(crate) mod turn;
+
+use crate::router::Route;
+
+/// Every route of the server.
+pub(crate) fn routes() -> Vec<Route> {
+    [
+        connection::routes(),
+        account::routes(),
+        catalog::routes(),
+        config::routes(),
+        thread_manage::routes(),
+        thread_open::routes(),
+        thread_read::routes(),
+        turn::routes(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}

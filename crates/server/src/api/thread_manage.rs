@@ -1,0 +1,213 @@
+//! Acting on a thread without a turn.
+
+use loomd_events::HistoryItem;
+use loomd_protocol::{
+    methods, ServerNotification, ThreadArchiveParams, ThreadArchiveResponse,
+    ThreadArchivedNotification, ThreadInjectItemsParams, ThreadInjectItemsResponse,
+    ThreadNameUpdatedNotification, ThreadSetNameParams, ThreadSetNameResponse,
+    ThreadSettingsUpdateParams, ThreadSettingsUpdateResponse, ThreadUnarchiveParams,
+    ThreadUnarchiveResponse, ThreadUnarchivedNotification, ThreadUnsubscribeParams,
+    ThreadUnsubscribeResponse, ThreadUnsubscribeStatus,
+};
+use loomd_thread::{Command, Reply, SettingsPatch};
+use serde_json::value::RawValue;
+
+use crate::assemble;
+use crate::errors::{ApiError, ApiResult};
+use crate::host::{broadcast, Responder};
+use crate::ids::{locate, parse_session_id, parse_thread_id};
+use crate::router::{on_thread, raw, Answer, Cx, Route, ThreadCall};
+
+pub(crate) fn routes() -> Vec<Route> {
+    vec![
+        raw::<methods::ThreadUnsubscribe, _>(unsubscribe),
+        raw::<methods::ThreadNameSet, _>(set_name),
+        raw::<methods::ThreadArchive, _>(archive),
+        raw::<methods::ThreadUnarchive, _>(unarchive),
+        on_thread::<methods::ThreadSettingsUpdate, _>(update_settings),
+        on_thread::<methods::ThreadInjectItems, _>(inject_items),
+    ]
+}
+
+async fn unsubscribe(
+    cx: Cx,
+    params: ThreadUnsubscribeParams,
+    answer: Answer<methods::ThreadUnsubscribe>,
+) {
+    let id = match parse_thread_id(&params.thread_id) {
+        Ok(id) => id,
+        Err(error) => return answer.send(Err(error)),
+    };
+    let Some(handle) = cx.server.registry.get(id) else {
+        return answer.send(Ok(ThreadUnsubscribeResponse {
+            status: ThreadUnsubscribeStatus::NotLoaded,
+        }));
+    };
+    let responder = Responder::new(move |result: ApiResult<Reply>| {
+        // A thread that is closing, or gone since, has no subscribers.
+        let status = match result {
+            Ok(Reply::Unsubscribed(status)) => status,
+            Ok(_) | Err(_) => ThreadUnsubscribeStatus::NotSubscribed,
+        };
+        answer.send(Ok(ThreadUnsubscribeResponse { status }));
+    });
+    handle
+        .send(id, Command::Unsubscribe(cx.peer.id), responder)
+        .await;
+}
+
+/// Works on stored threads as well: then only the names file and the index change.
+async fn set_name(cx: Cx, params: ThreadSetNameParams, answer: Answer<methods::ThreadNameSet>) {
+    let id = match parse_thread_id(&params.thread_id) {
+        Ok(id) => id,
+        Err(error) => return answer.send(Err(error)),
+    };
+    if let Some(handle) = cx.server.registry.get(id) {
+        let responder = Responder::new(move |result: ApiResult<Reply>| {
+            answer.send(result.map(|_done| ThreadSetNameResponse {}));
+        });
+        return handle
+            .send(id, Command::SetName(params.name), responder)
+            .await;
+    }
+    let named = name_stored(&cx, id, &params.name).await;
+    let note = named.as_ref().ok().map(|name| {
+        ServerNotification::ThreadNameUpdated(ThreadNameUpdatedNotification {
+            thread_id: id.to_string(),
+            thread_name: Some(name.clone()),
+        })
+    });
+    answer.send(named.map(|_name| ThreadSetNameResponse {}));
+    if let Some(note) = note {
+        broadcast(&cx.server.peers, &note, cx.server.clock.now().wall_ms);
+    }
+}
+
+async fn name_stored(cx: &Cx, id: loomd_base::ThreadId, name: &str) -> ApiResult<String> {
+    let name = name.trim().to_owned();
+    if name.is_empty() {
+        return Err(loomd_thread::Refusal::EmptyName.into());
+    }
+    if locate(&cx.server, id).await?.is_none() {
+        return Err(ApiError::thread_not_found(&id.to_string()));
+    }
+    let server = cx.server.clone();
+    let kept = name.clone();
+    crate::blocking(move || server.library.set_name(id, &kept, server.clock.now().wall_ms)).await??;
+    Ok(name)
+}
+
+/// A loaded thread is ended first, whatever it does; then its file moves.
+async fn archive(cx: Cx, params: ThreadArchiveParams, answer: Answer<methods::ThreadArchive>) {
+    let result = archive_thread(&cx, &params.thread_id).await;
+    let note = result.as_ref().ok().map(|()| {
+        ServerNotification::ThreadArchived(ThreadArchivedNotification {
+            thread_id: params.thread_id.clone(),
+        })
+    });
+    answer.send(result.map(|()| ThreadArchiveResponse {}));
+    if let Some(note) = note {
+        broadcast(&cx.server.peers, &note, cx.server.clock.now().wall_ms);
+    }
+}
+
+async fn archive_thread(cx: &Cx, thread_id: &str) -> ApiResult<()> {
+    let id = parse_session_id(thread_id)?;
+    cx.server.registry.close(id).await;
+    let server = cx.server.clone();
+    let moved = crate::blocking(move || server.library.archive(id)).await??;
+    if moved {
+        Ok(())
+    } else {
+        Err(ApiError::no_rollout(thread_id))
+    }
+}
+
+async fn unarchive(
+    cx: Cx,
+    params: ThreadUnarchiveParams,
+    answer: Answer<methods::ThreadUnarchive>,
+) {
+    let result = unarchive_thread(&cx, &params.thread_id).await;
+    let note = result.as_ref().ok().map(|response| {
+        ServerNotification::ThreadUnarchived(ThreadUnarchivedNotification {
+            thread_id: response.thread.id.clone(),
+        })
+    });
+    answer.send(result);
+    if let Some(note) = note {
+        broadcast(&cx.server.peers, &note, cx.server.clock.now().wall_ms);
+    }
+}
+
+async fn unarchive_thread(cx: &Cx, thread_id: &str) -> ApiResult<ThreadUnarchiveResponse> {
+    let id = parse_session_id(thread_id)?;
+    let server = cx.server.clone();
+    let thread = crate::blocking(move || server.library.unarchive(id)).await??;
+    thread
+        .map(|thread| ThreadUnarchiveResponse { thread })
+        .ok_or_else(|| {
+            ApiError::invalid(format!("no archived rollout found for thread id {thread_id}"))
+        })
+}
+
+async fn update_settings(
+    cx: Cx,
+    params: ThreadSettingsUpdateParams,
+) -> ApiResult<ThreadCall<methods::ThreadSettingsUpdate>> {
+    if params.permissions.is_some() && params.sandbox_policy.is_some() {
+        return Err(ApiError::invalid(
+            "`permissions` cannot be combined with `sandboxPolicy`",
+        ));
+    }
+    let patch = SettingsPatch {
+        model: params.model,
+        effort: params.effort,
+        summary: params.summary,
+        service_tier: params.service_tier.flatten(),
+        approval_policy: params.approval_policy,
+        approvals_reviewer: params.approvals_reviewer,
+        sandbox_policy: params.sandbox_policy,
+        cwd: params.cwd.map(|cwd| assemble::absolute(&cx.server, &cwd)),
+        personality: params.personality,
+        collaboration_mode: params.collaboration_mode,
+    };
+    Ok(ThreadCall {
+        thread: parse_thread_id(&params.thread_id)?,
+        command: Command::UpdateSettings(Box::new(patch)),
+        shape: Box::new(|_done| Ok(ThreadSettingsUpdateResponse {})),
+    })
+}
+
+async fn inject_items(
+    _cx: Cx,
+    params: ThreadInjectItemsParams,
+) -> ApiResult<ThreadCall<methods::ThreadInjectItems>> {
+    let thread = parse_thread_id(&params.thread_id)?;
+    if params.items.is_empty() {
+        return Err(ApiError::invalid("items must not be empty"));
+    }
+    let items = params
+        .items
+        .iter()
+        .enumerate()
+        .map(|(index, item)| {
+            history_item(item).map_err(|reason| {
+                ApiError::invalid(format!(
+                    "items[{index}] is not a valid response item: {reason}"
+                ))
+            })
+        })
+        .collect::<ApiResult<Vec<_>>>()?;
+    Ok(ThreadCall {
+        thread,
+        command: Command::Inject(items),
+        shape: Box::new(|_done| Ok(ThreadInjectItemsResponse {})),
+    })
+}
+
+fn history_item(item: &serde_json::Value) -> Result<HistoryItem, String> {
+    let raw: Box<RawValue> =
+        serde_json::value::to_raw_value(item).map_err(|error| error.to_string())?;
+    HistoryItem::from_raw(raw).map_err(|error| error.to_string())
+}

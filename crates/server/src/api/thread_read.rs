@@ -1,0 +1,223 @@
+//! Reading threads: nothing here loads or subscribes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use loomd_base::ThreadId;
+use loomd_protocol::{
+    methods, DeprecationNoticeNotification, ServerNotification, Thread, ThreadItemsListParams,
+    ThreadItemsListResponse, ThreadListParams, ThreadListResponse, ThreadLoadedListParams,
+    ThreadLoadedListResponse, ThreadReadParams, ThreadReadResponse, ThreadTurnsListParams,
+    ThreadTurnsListResponse, Turn,
+};
+use loomd_thread::{Command, Reply};
+
+use super::paging::{self, ItemQuery, TurnQuery};
+use crate::assemble;
+use crate::errors::{ApiError, ApiResult};
+use crate::host::send_to;
+use crate::ids::{locate, parse_thread_id};
+use crate::library;
+use crate::router::{on_read, Cx, Route};
+use crate::Server;
+
+pub(crate) fn routes() -> Vec<Route> {
+    vec![
+        on_read::<methods::ThreadRead, _>(read),
+        on_read::<methods::ThreadList, _>(list),
+        on_read::<methods::ThreadLoadedList, _>(loaded_list),
+        on_read::<methods::ThreadTurnsList, _>(turns_list),
+        on_read::<methods::ThreadItemsList, _>(items_list),
+    ]
+}
+
+/// A thread as it stands, loaded or stored.
+struct Seen {
+    thread: Thread,
+    turns: Vec<Arc<Turn>>,
+    /// It has a rollout, or will never have one.
+    readable: bool,
+}
+
+/// Looks at a thread without loading it. `None` when there is none.
+async fn look(server: &Arc<Server>, id: ThreadId, with_turns: bool) -> ApiResult<Option<Seen>> {
+    match server.registry.ask(id, Command::View).await {
+        Some(Ok(Reply::View(view))) => {
+            return Ok(Some(Seen {
+                readable: view.materialized,
+                thread: view.thread,
+                turns: view.turns,
+            }));
+        }
+        // It is on its way out: what is on disk is what there is.
+        Some(_) | None => {}
+    }
+    let Some(found) = locate(server, id).await? else {
+        return Ok(None);
+    };
+    let server = Arc::clone(server);
+    let seen = crate::blocking(move || stored(&server, id, &found, with_turns)).await??;
+    Ok(Some(seen))
+}
+
+fn stored(
+    server: &Server,
+    id: ThreadId,
+    found: &loomd_rollout::layout::Found,
+    with_turns: bool,
+) -> ApiResult<Seen> {
+    let unreadable = |error: loomd_rollout::Error| ApiError::internal(error.to_string());
+    let (thread, turns) = if with_turns {
+        let mut snapshot = loomd_rollout::read(&found.path).map_err(unreadable)?;
+        let turns = std::mem::take(&mut snapshot.turns);
+        let mut thread = assemble::describe_snapshot(&snapshot);
+        thread.recency_at = turns.last().and_then(|turn| turn.started_at).or(thread.recency_at);
+        (thread, turns)
+    } else {
+        (server.library.summary(&found.path).map_err(unreadable)?, Vec::new())
+    };
+    Ok(Seen {
+        thread: Thread {
+            path: Some(found.path.display().to_string()),
+            name: server.library.name(id),
+            ..thread
+        },
+        turns: turns.into_iter().map(Arc::new).collect(),
+        readable: true,
+    })
+}
+
+async fn read(cx: Cx, params: ThreadReadParams) -> ApiResult<ThreadReadResponse> {
+    let id = parse_thread_id(&params.thread_id)?;
+    let seen = look(&cx.server, id, params.include_turns)
+        .await?
+        .ok_or_else(|| ApiError::invalid(format!("thread not loaded: {id}")))?;
+    let mut thread = seen.thread;
+    if params.include_turns {
+        if thread.ephemeral {
+            return Err(ApiError::invalid(
+                "ephemeral threads do not support includeTurns",
+            ));
+        }
+        if !seen.readable {
+            return Err(not_yet(&thread));
+        }
+        let note = ServerNotification::DeprecationNotice(DeprecationNoticeNotification {
+            summary: "Full-history hydration is deprecated; leave out `includeTurns`, then page \
+                      with `thread/turns/list` and `thread/items/list`."
+                .to_owned(),
+            details: None,
+        });
+        let now_ms = cx.server.clock.now().wall_ms;
+        send_to([&cx.peer].into_iter(), &note, now_ms);
+        thread.turns = seen.turns.iter().map(|turn| Turn::clone(turn)).collect();
+    }
+    Ok(ThreadReadResponse {
+        thread,
+        read_state: None,
+    })
+}
+
+/// A loaded thread without a turn has no history to list.
+fn not_yet(thread: &Thread) -> ApiError {
+    ApiError::invalid(format!(
+        "thread {} is not materialized yet; includeTurns is unavailable before first user message",
+        thread.id
+    ))
+}
+
+async fn list(cx: Cx, params: ThreadListParams) -> ApiResult<ThreadListResponse> {
+    let server = Arc::clone(&cx.server);
+    let query = library::query(&server, params);
+    let worker = Arc::clone(&server);
+    let page = crate::blocking(move || worker.library.list(&query)).await??;
+    let data = page
+        .threads
+        .into_iter()
+        .map(|(id, thread)| Thread {
+            status: server.registry.status(id),
+            ..thread
+        })
+        .collect();
+    Ok(ThreadListResponse {
+        data,
+        read_states: Some(BTreeMap::new()),
+        next_cursor: page.next_cursor,
+        backwards_cursor: page.backwards_cursor,
+    })
+}
+
+async fn loaded_list(
+    cx: Cx,
+    params: ThreadLoadedListParams,
+) -> ApiResult<ThreadLoadedListResponse> {
+    let after = match &params.cursor {
+        None => None,
+        Some(cursor) => Some(
+            cursor
+                .parse::<ThreadId>()
+                .map_err(|_| ApiError::invalid(format!("invalid cursor: {cursor}")))?,
+        ),
+    };
+    let limit = params
+        .limit
+        .map_or(usize::MAX, |limit| usize::try_from(limit.max(1)).unwrap_or(usize::MAX));
+    let mut ids = cx
+        .server
+        .registry
+        .ids()
+        .into_iter()
+        .filter(|id| after.is_none_or(|after| *id > after));
+    let data: Vec<String> = ids.by_ref().take(limit).map(|id| id.to_string()).collect();
+    let next_cursor = ids.next().and_then(|_| data.last().cloned());
+    Ok(ThreadLoadedListResponse { data, next_cursor })
+}
+
+async fn turns_list(cx: Cx, params: ThreadTurnsListParams) -> ApiResult<ThreadTurnsListResponse> {
+    let id = parse_thread_id(&params.thread_id)?;
+    let seen = look(&cx.server, id, true)
+        .await?
+        .ok_or_else(|| ApiError::invalid(format!("thread not loaded: {id}")))?;
+    if seen.thread.ephemeral {
+        return Err(ApiError::invalid(
+            "ephemeral threads do not support thread/turns/list",
+        ));
+    }
+    if !seen.readable {
+        return Err(ApiError::invalid(format!(
+            "thread {id} is not materialized yet; thread/turns/list is unavailable before first user message"
+        )));
+    }
+    let query = TurnQuery {
+        cursor: params.cursor,
+        limit: params.limit,
+        direction: params.sort_direction,
+        view: params.items_view,
+    };
+    let page = paging::turns_page(&seen.turns, &query)?;
+    Ok(ThreadTurnsListResponse {
+        data: page.data,
+        next_cursor: page.next_cursor,
+        backwards_cursor: page.backwards_cursor,
+    })
+}
+
+async fn items_list(cx: Cx, params: ThreadItemsListParams) -> ApiResult<ThreadItemsListResponse> {
+    let id = parse_thread_id(&params.thread_id)?;
+    let seen = look(&cx.server, id, true)
+        .await?
+        .filter(|seen| seen.readable && !seen.thread.ephemeral)
+        .ok_or_else(|| ApiError::not_supported("thread/items/list"))?;
+    let query = ItemQuery {
+        turn_id: params.turn_id,
+        cursor: params.cursor,
+        limit: params.limit,
+        direction: params.sort_direction,
+    };
+    let page = paging::items_page(&seen.turns, &query)?;
+    Ok(ThreadItemsListResponse {
+        data: page.data,
+        next_cursor: page.next_cursor,
+        backwards_cursor: page.backwards_cursor,
+    })
+}

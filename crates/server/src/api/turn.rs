@@ -1,0 +1,118 @@
+//! turn/start, turn/steer, turn/interrupt.
+
+use loomd_protocol::{
+    methods, TurnInterruptParams, TurnInterruptResponse, TurnStartParams, TurnStartResponse,
+    TurnSteerParams, TurnSteerResponse, UserInput,
+};
+use loomd_thread::{Command, ModelFacts, Reply, SettingsPatch, TurnRequest};
+
+use crate::assemble;
+use crate::errors::{ApiError, ApiResult, INPUT_CHARS_MAX};
+use crate::ids::parse_thread_id;
+use crate::router::{on_thread, Cx, Route, ThreadCall};
+use crate::user_input;
+
+pub(crate) fn routes() -> Vec<Route> {
+    vec![
+        on_thread::<methods::TurnStart, _>(start),
+        on_thread::<methods::TurnSteer, _>(steer),
+        on_thread::<methods::TurnInterrupt, _>(interrupt),
+    ]
+}
+
+async fn start(cx: Cx, params: TurnStartParams) -> ApiResult<ThreadCall<methods::TurnStart>> {
+    let thread = parse_thread_id(&params.thread_id)?;
+    if cx.server.registry.get(thread).is_none() {
+        return Err(ApiError::thread_not_found(&params.thread_id));
+    }
+    check_length(&params.input)?;
+    if params.permissions.is_some() && params.sandbox_policy.is_some() {
+        return Err(ApiError::invalid(
+            "`permissions` cannot be combined with `sandboxPolicy`",
+        ));
+    }
+    let settings = SettingsPatch {
+        model: params.model,
+        effort: params.effort,
+        summary: params.summary,
+        service_tier: params.service_tier_for_turn.or(params.service_tier.flatten()),
+        approval_policy: params.approval_policy,
+        approvals_reviewer: params.approvals_reviewer,
+        sandbox_policy: params.sandbox_policy,
+        cwd: params.cwd.map(|cwd| assemble::absolute(&cx.server, &cwd)),
+        personality: params.personality,
+        collaboration_mode: params.collaboration_mode,
+    };
+    let message = user_input::message(params.client_user_message_id, params.input).await;
+    // What the model is told of the surroundings depends on the thread's settings,
+    // which its actor knows; it fills them in.
+    let request = TurnRequest {
+        message,
+        settings,
+        output_schema: params.output_schema.as_ref().map(assemble::shared_json),
+        context: Vec::new(),
+        model: ModelFacts::default(),
+    };
+    Ok(ThreadCall {
+        thread,
+        command: Command::StartTurn(Box::new(request)),
+        shape: Box::new(|reply| match reply {
+            Reply::Turn(turn) => Ok(TurnStartResponse { turn: *turn }),
+            Reply::View(_) | Reply::Steered { .. } | Reply::Unsubscribed(_) | Reply::Done => {
+                Err(ApiError::internal("turn/start got another answer"))
+            }
+        }),
+    })
+}
+
+async fn steer(_cx: Cx, params: TurnSteerParams) -> ApiResult<ThreadCall<methods::TurnSteer>> {
+    let thread = parse_thread_id(&params.thread_id)?;
+    check_length(&params.input)?;
+    let message = user_input::message(params.client_user_message_id, params.input).await;
+    Ok(ThreadCall {
+        thread,
+        command: Command::Steer {
+            expected_turn_id: params.expected_turn_id,
+            message,
+        },
+        shape: Box::new(|reply| match reply {
+            Reply::Steered { turn_id } => Ok(TurnSteerResponse { turn_id }),
+            Reply::View(_) | Reply::Turn(_) | Reply::Unsubscribed(_) | Reply::Done => {
+                Err(ApiError::internal("turn/steer got another answer"))
+            }
+        }),
+    })
+}
+
+async fn interrupt(
+    _cx: Cx,
+    params: TurnInterruptParams,
+) -> ApiResult<ThreadCall<methods::TurnInterrupt>> {
+    Ok(ThreadCall {
+        thread: parse_thread_id(&params.thread_id)?,
+        command: Command::Interrupt {
+            turn_id: params.turn_id,
+        },
+        shape: Box::new(|_done| Ok(TurnInterruptResponse {})),
+    })
+}
+
+/// The text of one turn's input has a limit.
+fn check_length(input: &[UserInput]) -> ApiResult<()> {
+    let chars: usize = input
+        .iter()
+        .map(|part| match part {
+            UserInput::Text { text, .. } => text.chars().count(),
+            UserInput::Image { .. }
+            | UserInput::LocalImage { .. }
+            | UserInput::Audio { .. }
+            | UserInput::LocalAudio { .. }
+            | UserInput::Skill { .. }
+            | UserInput::Mention { .. } => 0,
+        })
+        .sum();
+    if chars > INPUT_CHARS_MAX {
+        return Err(ApiError::input_too_long(chars));
+    }
+    Ok(())
+}

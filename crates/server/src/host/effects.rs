@@ -1,0 +1,117 @@
+//! Performs what the core wants. The only place that starts model streams and tools.
+
+use std::time::Duration;
+
+use loomd_events::{Sequenced, ThreadEvent};
+use loomd_thread::{Action, Audience, Input, ModelStart};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::actor::{Actor, Ending, Stream};
+use crate::errors::ApiError;
+
+impl Actor {
+    /// Performs actions in order. Events that stand together go to the rollout in one
+    /// write, before any of them is sent.
+    pub(super) fn perform(&mut self, actions: Vec<Action>) {
+        let mut events: Vec<Sequenced> = Vec::new();
+        for action in actions {
+            match action {
+                Action::Event(event) => {
+                    events.push(event);
+                    continue;
+                }
+                other => {
+                    self.tell(&mut events);
+                    self.perform_one(other);
+                }
+            }
+        }
+        self.tell(&mut events);
+        self.shared.set_status(self.core.status());
+    }
+
+    fn perform_one(&mut self, action: Action) {
+        match action {
+            Action::Event(event) => self.tell(&mut vec![event]),
+            Action::Reply { to, result } => {
+                if let Some(responder) = self.replies.remove(&to) {
+                    responder.answer((*result).map_err(ApiError::from));
+                }
+            }
+            Action::Notify { to, notification } => {
+                let now_ms = self.server.clock.now().wall_ms;
+                match to {
+                    Audience::Everyone => self.fanout.to_everyone(&notification, now_ms),
+                    Audience::Subscribers => self.fanout.to_subscribers(&notification, now_ms),
+                    Audience::One(connection) => {
+                        self.fanout.to_one(connection, &notification, now_ms);
+                    }
+                }
+            }
+            Action::Subscribe(connection) => self.fanout.subscribe(connection),
+            Action::Unsubscribe(connection) => self.fanout.unsubscribe(connection),
+            Action::StartModel(start) => self.start_model(*start),
+            Action::CancelModel { generation } => {
+                if self
+                    .stream
+                    .as_ref()
+                    .is_some_and(|stream| stream.generation == generation)
+                {
+                    if let Some(stream) = self.stream.take() {
+                        stream.cancel.cancel();
+                    }
+                }
+            }
+            Action::StartTool { context, call } => self.toolbox.start(context, call),
+            Action::CancelTools { turn_id } => self.toolbox.cancel_turn(&turn_id),
+            Action::SetTimer(deadline) => {
+                let now = self.server.clock.now().mono;
+                self.timer = deadline.map(|at| instant_in(at.saturating_sub(now)));
+            }
+            Action::SummaryChanged => {
+                let summary = self.core.summary();
+                self.recorder
+                    .summary_changed(self.core.is_materialized(), summary);
+            }
+            Action::Unload => self.ending = Some(Ending::Unload),
+        }
+    }
+
+    /// Writes events to the rollout, then sends them.
+    fn tell(&mut self, events: &mut Vec<Sequenced>) {
+        if events.is_empty() {
+            return;
+        }
+        let written = self.recorder.record(self.core.is_materialized(), events);
+        let now_ms = self.server.clock.now().wall_ms;
+        for event in events.drain(..) {
+            self.fanout.event(&event, now_ms);
+            if let ThreadEvent::TurnEnded { turn, .. } = &event.event {
+                self.toolbox.end_turn(&turn.id);
+            }
+        }
+        if let Err(reason) = written {
+            tracing::error!(thread = %self.id, reason, "rollout not written");
+            self.feed([Input::RolloutFailed { reason }]);
+        }
+    }
+
+    fn start_model(&mut self, start: ModelStart) {
+        let cancel = CancellationToken::new();
+        let generation = start.generation;
+        let request = self.identity.request(start, self.toolbox.specs());
+        let events = self.model.stream(request, cancel.clone());
+        self.stream = Some(Stream {
+            generation,
+            events,
+            cancel,
+        });
+    }
+}
+
+/// Far timers are cut to a day; the core looks at the clock again when it fires.
+fn instant_in(delay: Duration) -> Instant {
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    Instant::now() + delay.min(DAY)
+}

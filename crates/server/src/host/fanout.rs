@@ -1,0 +1,176 @@
+//! From events to clients: encoded once, shared by all who are told.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use loomd_base::ConnectionId;
+use loomd_events::{Sequenced, ThreadEvent};
+use loomd_protocol::{
+    ServerNotification, Turn, TurnCompletedNotification, TurnItemsView, TurnStartedNotification,
+};
+use loomd_rpc::{encode_notification, Message};
+
+use crate::peer::{Peer, Peers};
+
+/// The subscribers of one thread, and the way to everyone else.
+pub(crate) struct Fanout {
+    peers: Arc<Peers>,
+    thread_id: String,
+    subscribers: BTreeMap<ConnectionId, Arc<Peer>>,
+}
+
+impl Fanout {
+    pub(crate) fn new(peers: Arc<Peers>, thread_id: String) -> Self {
+        Self {
+            peers,
+            thread_id,
+            subscribers: BTreeMap::new(),
+        }
+    }
+
+    /// A connection that closed meanwhile is skipped.
+    pub(crate) fn subscribe(&mut self, connection: ConnectionId) {
+        if let Some(peer) = self.peers.get(connection) {
+            self.subscribers.insert(connection, peer);
+        }
+    }
+
+    pub(crate) fn unsubscribe(&mut self, connection: ConnectionId) {
+        self.subscribers.remove(&connection);
+    }
+
+    /// Sends an event to the subscribers, if it is one that clients see.
+    pub(crate) fn event(&self, event: &Sequenced, now_ms: i64) {
+        if self.subscribers.is_empty() {
+            return;
+        }
+        let Some((method, message)) = encode_event(&self.thread_id, &event.event, now_ms) else {
+            return;
+        };
+        let experimental = loomd_protocol::notification_is_experimental(method);
+        for peer in self.subscribers.values() {
+            if peer.wants(method, experimental) {
+                peer.send(message.clone());
+            }
+        }
+    }
+
+    pub(crate) fn to_everyone(&self, notification: &ServerNotification, now_ms: i64) {
+        broadcast(&self.peers, notification, now_ms);
+    }
+
+    pub(crate) fn to_subscribers(&self, notification: &ServerNotification, now_ms: i64) {
+        send_to(self.subscribers.values(), notification, now_ms);
+    }
+
+    pub(crate) fn to_one(
+        &self,
+        connection: ConnectionId,
+        notification: &ServerNotification,
+        now_ms: i64,
+    ) {
+        if let Some(peer) = self.peers.get(connection) {
+            send_to([&peer].into_iter(), notification, now_ms);
+        }
+    }
+}
+
+/// Tells every connection that has finished its handshake.
+pub(crate) fn broadcast(peers: &Peers, notification: &ServerNotification, now_ms: i64) {
+    let ready = peers.ready();
+    send_to(ready.iter(), notification, now_ms);
+}
+
+/// Tells these connections, those that want it.
+pub(crate) fn send_to<'a>(
+    peers: impl Iterator<Item = &'a Arc<Peer>>,
+    notification: &ServerNotification,
+    now_ms: i64,
+) {
+    let method = notification.method();
+    let experimental = loomd_protocol::notification_is_experimental(method);
+    let mut message: Option<Message> = None;
+    for peer in peers.filter(|peer| peer.wants(method, experimental)) {
+        let message = message
+            .get_or_insert_with(|| encode_notification(method, notification, now_ms));
+        peer.send(message.clone());
+    }
+}
+
+/// The notification of an event, encoded. `None` for what only the rollout keeps.
+fn encode_event(
+    thread_id: &str,
+    event: &ThreadEvent,
+    now_ms: i64,
+) -> Option<(&'static str, Message)> {
+    macro_rules! note {
+        ($method:literal, $params:expr) => {
+            Some(($method, encode_notification($method, $params, now_ms)))
+        };
+    }
+    match event {
+        ThreadEvent::TurnStarted(start) => {
+            let params = TurnStartedNotification {
+                thread_id: thread_id.to_owned(),
+                turn: start.turn.clone(),
+            };
+            note!("turn/started", &params)
+        }
+        ThreadEvent::TurnEnded { turn, .. } => {
+            let params = TurnCompletedNotification {
+                thread_id: thread_id.to_owned(),
+                turn: summary(turn),
+            };
+            note!("turn/completed", &params)
+        }
+        ThreadEvent::ItemStarted(params) => note!("item/started", params),
+        ThreadEvent::ItemCompleted(params) => note!("item/completed", params),
+        ThreadEvent::AgentMessageDelta(params) => note!("item/agentMessage/delta", params),
+        ThreadEvent::ReasoningSummaryPartAdded(params) => {
+            note!("item/reasoning/summaryPartAdded", params)
+        }
+        ThreadEvent::ReasoningSummaryTextDelta(params) => {
+            note!("item/reasoning/summaryTextDelta", params)
+        }
+        ThreadEvent::ReasoningTextDelta(params) => note!("item/reasoning/textDelta", params),
+        ThreadEvent::CommandOutputDelta(params) => {
+            note!("item/commandExecution/outputDelta", params)
+        }
+        ThreadEvent::TerminalInteraction(params) => {
+            note!("item/commandExecution/terminalInteraction", params)
+        }
+        ThreadEvent::TurnDiff(params) => note!("turn/diff/updated", params),
+        ThreadEvent::TurnPlan(params) => note!("turn/plan/updated", params),
+        ThreadEvent::TokenUsage(params) => note!("thread/tokenUsage/updated", params),
+        ThreadEvent::RateLimits(params) => note!("account/rateLimits/updated", params),
+        ThreadEvent::Error(params) => note!("error", params),
+        ThreadEvent::Warning(params) => note!("warning", params),
+        ThreadEvent::Settings(params) => note!("thread/settings/updated", params),
+        ThreadEvent::TurnContext(_) | ThreadEvent::HistoryAppended { .. } => None,
+    }
+}
+
+/// A turn as `turn/completed` shows it: of its items only the last agent message.
+fn summary(turn: &Turn) -> Turn {
+    let last = turn
+        .items
+        .iter()
+        .rev()
+        .find(|item| item.kind_name() == "agentMessage")
+        .cloned();
+    Turn {
+        items_view: if last.is_some() {
+            TurnItemsView::Summary
+        } else {
+            TurnItemsView::NotLoaded
+        },
+        items: last.into_iter().collect(),
+        id: turn.id.clone(),
+        root_turn_id: turn.root_turn_id.clone(),
+        status: turn.status,
+        error: turn.error.clone(),
+        started_at: turn.started_at,
+        completed_at: turn.completed_at,
+        duration_ms: turn.duration_ms,
+    }
+}

@@ -1,0 +1,257 @@
+//! From an assembled thread to a running actor.
+
+use std::sync::Arc;
+
+use loomd_base::tasks::{spawn, Kind};
+use loomd_base::ThreadId;
+use loomd_config::{EnvironmentInherit, ShellEnvironmentPolicy};
+use loomd_model::{ModelRequest, RequestIdentity};
+use loomd_protocol::SandboxPolicy;
+use loomd_rollout::layout::Found;
+use loomd_thread::{ModelStart, Thread};
+use loomd_tools::{
+    EnvironmentPolicy, Inherit, Offer, OutputLimit, ShellEnvironment, Toolbox, ToolboxOptions,
+};
+use serde_json::value::RawValue;
+use tokio::sync::mpsc;
+
+use super::actor::{Actor, TOOL_QUEUE};
+use super::fanout::Fanout;
+use super::recorder::Recorder;
+use super::registry::{Handle, Lookup, Mail, Shared};
+use crate::assemble::{self, Assembly, Overrides};
+use crate::errors::{ApiError, ApiResult};
+use crate::surroundings::Surroundings;
+use crate::{PROTOCOL_VERSION, Server};
+
+/// How a thread comes to be loaded.
+pub(crate) enum Launch {
+    /// It is new.
+    Fresh(Box<Assembly>),
+    /// It lies on disk.
+    Stored(Box<Overrides>, Found),
+}
+
+impl Launch {
+    /// Makes sure that the thread's actor runs, and gives its handle. If somebody else
+    /// was faster, theirs is the thread and this launch is void.
+    pub(crate) fn run(self, server: &Arc<Server>, id: ThreadId) -> Handle {
+        let (handle, mail) = match server.registry.get_or_insert(id) {
+            Lookup::Present(handle) => return handle,
+            Lookup::Vacant(handle, mail) => (handle, mail),
+        };
+        let server = Arc::clone(server);
+        let shared = Arc::clone(&handle.shared);
+        spawn(Kind::ThreadActor, async move {
+            let guard = Entry {
+                server: Arc::clone(&server),
+                id,
+            };
+            match self.load(&server).await {
+                Ok((assembly, recorder)) => {
+                    run_actor(server, assembly, recorder, shared, mail).await;
+                }
+                Err(error) => refuse_all(&server, id, mail, &error).await,
+            }
+            drop(guard);
+        });
+        handle
+    }
+
+    async fn load(self, server: &Arc<Server>) -> ApiResult<(Assembly, Recorder)> {
+        match self {
+            Self::Fresh(assembly) => {
+                let recorder = Recorder::fresh(server, &assembly);
+                Ok((*assembly, recorder))
+            }
+            Self::Stored(overrides, found) => {
+                let server = Arc::clone(server);
+                crate::blocking(move || load_stored(&server, *overrides, &found)).await?
+            }
+        }
+    }
+}
+
+fn load_stored(
+    server: &Arc<Server>,
+    overrides: Overrides,
+    found: &Found,
+) -> ApiResult<(Assembly, Recorder)> {
+    let (writer, snapshot) = loomd_rollout::Writer::open(&found.path, server.clock.now().wall_ms)
+        .map_err(|error| ApiError::invalid(error.to_string()))?;
+    let name = server.library.name(snapshot.meta.id);
+    let assembly = assemble::stored(server, overrides, &found.path, name, snapshot)?;
+    let recorder = Recorder::stored(server, &assembly, writer);
+    Ok((assembly, recorder))
+}
+
+/// Takes the thread out of the registry whatever way its task ends, a panic included.
+struct Entry {
+    server: Arc<Server>,
+    id: ThreadId,
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.server.registry.remove(self.id);
+    }
+}
+
+async fn refuse_all(
+    server: &Server,
+    id: ThreadId,
+    mut mail: mpsc::Receiver<Mail>,
+    error: &ApiError,
+) {
+    server.registry.remove(id);
+    mail.close();
+    while let Some(mail) = mail.recv().await {
+        match mail {
+            Mail::Command { responder, .. } => responder.answer(Err(error.clone())),
+            Mail::Close { responder } => responder.answer(Ok(loomd_thread::Reply::Done)),
+            Mail::ConnectionClosed(_) => {}
+        }
+    }
+}
+
+async fn run_actor(
+    server: Arc<Server>,
+    assembly: Assembly,
+    recorder: Recorder,
+    shared: Arc<Shared>,
+    mail: mpsc::Receiver<Mail>,
+) {
+    let id = assembly.setup.id;
+    let provider = assembly.config.provider();
+    let model = server.models.model(&crate::ModelOrder {
+        provider_id: &assembly.config.model_provider,
+        provider,
+        home: &server.home,
+    });
+    let (tool_sender, tool_events) = mpsc::channel(TOOL_QUEUE);
+    let options = toolbox_options(&server, &assembly);
+    let toolbox = Toolbox::new(options, tool_sender);
+    let identity = ModelIdentity {
+        thread_id: id.to_string(),
+        session_id: assembly.setup.session_id.to_string(),
+        installation_id: crate::api::catalog::installation_id(&server),
+        server: Arc::clone(&server),
+    };
+    let surroundings = Surroundings::new(
+        Arc::clone(&server),
+        Arc::clone(&assembly.config),
+        assembly.developer_instructions,
+    );
+    let actor = Actor {
+        id,
+        fanout: Fanout::new(Arc::clone(&server.peers), id.to_string()),
+        core: Thread::new(assembly.setup),
+        shared,
+        mail,
+        toolbox,
+        tool_events,
+        model,
+        identity,
+        surroundings,
+        stream: None,
+        recorder,
+        replies: std::collections::BTreeMap::new(),
+        next_reply: 0,
+        timer: None,
+        ending: None,
+        server,
+    };
+    actor.run().await;
+}
+
+fn toolbox_options(server: &Server, assembly: &Assembly) -> ToolboxOptions {
+    let config = &assembly.config;
+    let metadata = loomd_config::catalog::metadata(&assembly.setup.settings.model);
+    let limit = config.tool_output_token_limit.map_or_else(
+        || OutputLimit::Bytes(usize::try_from(metadata.output_bytes).unwrap_or(usize::MAX)),
+        |tokens| OutputLimit::Tokens(usize::try_from(tokens).unwrap_or(usize::MAX)),
+    );
+    ToolboxOptions {
+        thread_id: assembly.setup.id,
+        session_id: assembly.setup.session_id,
+        version: PROTOCOL_VERSION.into(),
+        shell: server.environment.var("SHELL").unwrap_or("/bin/sh").into(),
+        environment: Arc::new(shell_environment(server, &config.shell_environment_policy)),
+        model_output_limit: limit,
+        offer: Offer {
+            update_plan: config.update_plan_tool().unwrap_or(true),
+            view_image: metadata.images,
+            ..Offer::all()
+        },
+        clock: Arc::clone(&server.clock),
+        ids: Arc::clone(&server.ids),
+    }
+}
+
+fn shell_environment(server: &Server, policy: &ShellEnvironmentPolicy) -> ShellEnvironment {
+    let vars = &server.environment.vars;
+    let inherited = vars
+        .iter()
+        .map(|(name, value)| (name.into(), value.into()));
+    let policy = EnvironmentPolicy {
+        inherit: match policy.inherit {
+            EnvironmentInherit::All => Inherit::All,
+            EnvironmentInherit::Core => Inherit::Core,
+            EnvironmentInherit::None => Inherit::None,
+        },
+        ignore_default_excludes: policy.ignore_default_excludes,
+        exclude: policy.exclude.clone(),
+        set: policy.set.clone(),
+        include_only: policy.include_only.clone(),
+    };
+    ShellEnvironment::new(inherited, &policy)
+}
+
+/// What a provider is told about who asks.
+pub(super) struct ModelIdentity {
+    thread_id: String,
+    session_id: String,
+    installation_id: String,
+    server: Arc<Server>,
+}
+
+impl ModelIdentity {
+    /// The request that the core wants, with everything it does not know.
+    pub(super) fn request(&self, start: ModelStart, tools: Arc<RawValue>) -> ModelRequest {
+        let settings = start.settings;
+        ModelRequest {
+            model: settings.model.clone(),
+            input: start.input,
+            tools,
+            parallel_tool_calls: start.model.parallel_tool_calls,
+            effort: settings.effort.clone(),
+            summary: settings.summary.map(|mode| mode.as_str().to_owned()),
+            verbosity: start.model.verbosity,
+            service_tier: settings.service_tier.clone(),
+            output_schema: start.output_schema.map(|schema| schema.0),
+            prompt_cache_key: self.thread_id.clone(),
+            identity: RequestIdentity {
+                session_id: self.session_id.clone(),
+                thread_id: self.thread_id.clone(),
+                turn_id: start.turn_id.to_string(),
+                installation_id: self.installation_id.clone(),
+                originator: self.server.user_agent.originator(),
+                user_agent: self.server.user_agent.text(),
+                turn_started_ms: Some(start.turn_started_ms),
+                sandbox: "none".to_owned(),
+                sandbox_mode: sandbox_mode(&settings.sandbox_policy).to_owned(),
+                ..RequestIdentity::default()
+            },
+        }
+    }
+}
+
+fn sandbox_mode(policy: &SandboxPolicy) -> &'static str {
+    match policy {
+        SandboxPolicy::DangerFullAccess | SandboxPolicy::ExternalSandbox { .. } => {
+            "danger-full-access"
+        }
+        SandboxPolicy::ReadOnly { .. } => "read-only",
+        SandboxPolicy::WorkspaceWrite { .. } => "workspace-write",
+    }
+}

@@ -1,0 +1,13 @@
+//! Hosting loaded threads: who is alive, the actor around the pure core, and what it
+//! does to the world.
+
+mod actor;
+mod effects;
+mod fanout;
+mod launch;
+mod recorder;
+mod registry;
+
+pub(crate) use fanout::{broadcast, send_to};
+pub(crate) use launch::Launch;
+pub(crate) use registry::{Handle, Registry, Responder};

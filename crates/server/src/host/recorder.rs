@@ -1,0 +1,127 @@
+//! What a thread leaves on disk: its rollout, its name, its line in the lists.
+
+use std::sync::Arc;
+
+use loomd_events::{Sequenced, SessionMeta, ThreadEvent};
+use loomd_protocol::Thread;
+use loomd_rollout::Writer;
+
+use crate::assemble::Assembly;
+use crate::library::live_row;
+use crate::Server;
+
+/// Keeps one thread's files.
+pub(super) struct Recorder {
+    server: Arc<Server>,
+    meta: SessionMeta,
+    /// None until the thread has something to keep, and for ever in an ephemeral one.
+    writer: Option<Writer>,
+    ephemeral: bool,
+    /// The name as it was written last.
+    name: Option<String>,
+}
+
+impl Recorder {
+    /// For a new thread: nothing is written before its first event.
+    pub(super) fn fresh(server: &Arc<Server>, assembly: &Assembly) -> Self {
+        Self {
+            server: Arc::clone(server),
+            meta: assembly.meta.clone(),
+            writer: None,
+            ephemeral: assembly.ephemeral,
+            name: None,
+        }
+    }
+
+    /// For a thread whose rollout is open.
+    pub(super) fn stored(server: &Arc<Server>, assembly: &Assembly, writer: Writer) -> Self {
+        Self {
+            writer: Some(writer),
+            name: assembly.setup.info.name.clone(),
+            ..Self::fresh(server, assembly)
+        }
+    }
+
+    /// Hands events to the operating system. What an event is not history of costs
+    /// nothing.
+    pub(super) fn record(
+        &mut self,
+        materialized: bool,
+        events: &[Sequenced],
+    ) -> Result<(), String> {
+        if self.ephemeral {
+            return Ok(());
+        }
+        if let (None, true) = (&self.writer, materialized) {
+            let writer = Writer::create(&self.server.home, &self.meta);
+            self.writer = Some(writer.map_err(|error| chain(&error))?);
+        }
+        match &mut self.writer {
+            Some(writer) => {
+                writer.append(events).map_err(|error| chain(&error))?;
+                writer.partial(events).map_err(|error| chain(&error))?;
+                if events.iter().any(ends_a_turn) {
+                    sync_aside(writer);
+                }
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Lists show the thread anew; a changed name is written down.
+    pub(super) fn summary_changed(&mut self, materialized: bool, thread: Thread) {
+        if self.ephemeral {
+            return;
+        }
+        if let Err(reason) = self.record(materialized, &[]) {
+            tracing::error!(thread = %self.meta.id, reason, "rollout not made");
+        }
+        if self.name != thread.name {
+            self.name.clone_from(&thread.name);
+            if let Some(name) = &thread.name {
+                let now_ms = self.server.clock.now().wall_ms;
+                if let Err(error) = self.server.library.set_name(self.meta.id, name, now_ms) {
+                    tracing::error!(thread = %self.meta.id, ?error, "name not written");
+                }
+            }
+        }
+        if let Some(row) = live_row(self.meta.id, thread, self.meta.created_ms) {
+            self.server.library.note(row);
+        }
+    }
+
+    /// The thread is about to be dropped: everything is to be on the disk itself.
+    pub(super) fn finish(&mut self) {
+        if let Some(writer) = self.writer.take() {
+            sync_aside(&writer);
+        }
+    }
+}
+
+fn ends_a_turn(event: &Sequenced) -> bool {
+    matches!(event.event, ThreadEvent::TurnEnded { .. })
+}
+
+/// Brings what was written to the disk itself, without anybody waiting for it: a
+/// killed server loses nothing that was written, only a machine that loses power does.
+fn sync_aside(writer: &Writer) {
+    let handle = writer.sync_handle();
+    std::mem::drop(tokio::task::spawn_blocking(move || {
+        if let Err(error) = handle.sync() {
+            tracing::error!(%error, "rollout not synced");
+        }
+    }));
+}
+
+/// An error with its causes, for logs and for the client whose turn it fails.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text
+}

@@ -1,0 +1,233 @@
+//! Who is alive: thread id → handle.
+//!
+//! An entry exists from the moment somebody wants the thread loaded until its actor
+//! has ended, its tools are gone and its rollout is flushed. The mailbox exists as
+//! long as the entry, so a command for a thread that is still loading waits in it,
+//! and one for a thread that is closing is answered by the actor. There is no second
+//! set of "pending" threads beside it.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use loomd_base::{ConnectionId, ThreadId};
+use loomd_protocol::ThreadStatus;
+use loomd_thread::{Command, Reply};
+use tokio::sync::mpsc;
+
+use crate::errors::{ApiError, ApiResult};
+
+/// Commands that may wait for one thread's actor. When it is reached the connection
+/// that sends waits, and after [`MAILBOX_WAIT_MAX`] gets the overload answer.
+pub(crate) const MAILBOX_MAX: usize = 256;
+/// How long a connection waits for room in a mailbox.
+const MAILBOX_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// Gets the answer to one command, once. An actor that ends without answering (it
+/// panicked) answers through the drop.
+pub(crate) struct Responder(Option<Box<dyn FnOnce(ApiResult<Reply>) + Send>>);
+
+impl Responder {
+    pub(crate) fn new(answer: impl FnOnce(ApiResult<Reply>) + Send + 'static) -> Self {
+        Self(Some(Box::new(answer)))
+    }
+
+    pub(crate) fn answer(mut self, result: ApiResult<Reply>) {
+        if let Some(answer) = self.0.take() {
+            answer(result);
+        }
+    }
+}
+
+impl Drop for Responder {
+    fn drop(&mut self) {
+        if let Some(answer) = self.0.take() {
+            answer(Err(ApiError::internal(
+                "the thread ended before it could answer",
+            )));
+        }
+    }
+}
+
+/// What an actor's mailbox takes.
+pub(crate) enum Mail {
+    Command {
+        command: Command,
+        responder: Responder,
+    },
+    ConnectionClosed(ConnectionId),
+    /// End the thread; answered when it has ended.
+    Close { responder: Responder },
+}
+
+/// How to reach a thread's actor.
+#[derive(Clone)]
+pub(crate) struct Handle {
+    pub(crate) mailbox: mpsc::Sender<Mail>,
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// What others may see of a thread without asking its actor.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    // A copy for lists; the actor's core is the truth.
+    status: Mutex<ThreadStatus>,
+    closing: AtomicBool,
+}
+
+impl Shared {
+    pub(crate) fn new() -> Self {
+        Self {
+            status: Mutex::new(ThreadStatus::Idle),
+            closing: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn status(&self) -> ThreadStatus {
+        self.status
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(crate) fn set_status(&self, status: ThreadStatus) {
+        *self.status.lock().unwrap_or_else(PoisonError::into_inner) = status;
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_closing(&self) {
+        self.closing.store(true, Ordering::Release);
+    }
+}
+
+/// What a lookup for loading found.
+pub(crate) enum Lookup {
+    /// The thread is loaded or loading.
+    Present(Handle),
+    /// The caller must run the actor: the entry is in place, and this is its mailbox.
+    Vacant(Handle, mpsc::Receiver<Mail>),
+}
+
+/// The registry of loaded threads.
+#[derive(Default)]
+pub(crate) struct Registry {
+    // Guards the map only; never held over an await.
+    entries: Mutex<BTreeMap<ThreadId, Handle>>,
+}
+
+impl Registry {
+    fn entries(&self) -> std::sync::MutexGuard<'_, BTreeMap<ThreadId, Handle>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn get(&self, id: ThreadId) -> Option<Handle> {
+        self.entries().get(&id).cloned()
+    }
+
+    /// Finds the thread's handle, or makes the entry for the caller to fill.
+    pub(crate) fn get_or_insert(&self, id: ThreadId) -> Lookup {
+        let mut entries = self.entries();
+        if let Some(handle) = entries.get(&id) {
+            return Lookup::Present(handle.clone());
+        }
+        let (mailbox, mail) = mpsc::channel(MAILBOX_MAX);
+        let handle = Handle {
+            mailbox,
+            shared: Arc::new(Shared::new()),
+        };
+        entries.insert(id, handle.clone());
+        Lookup::Vacant(handle, mail)
+    }
+
+    /// Takes the entry out when its actor ends.
+    pub(crate) fn remove(&self, id: ThreadId) {
+        self.entries().remove(&id);
+    }
+
+    /// Loaded threads, by id.
+    pub(crate) fn ids(&self) -> Vec<ThreadId> {
+        self.entries().keys().copied().collect()
+    }
+
+    /// The status that lists show.
+    pub(crate) fn status(&self, id: ThreadId) -> ThreadStatus {
+        self.get(id)
+            .map_or(ThreadStatus::NotLoaded, |handle| handle.shared.status())
+    }
+
+    /// Whether any thread runs a turn.
+    pub(crate) fn any_active(&self) -> bool {
+        self.entries()
+            .values()
+            .any(|handle| matches!(handle.shared.status(), ThreadStatus::Active { .. }))
+    }
+
+    /// Sends a command to a loaded thread; every way this can go ends in an answer.
+    pub(crate) async fn send(&self, id: ThreadId, command: Command, responder: Responder) {
+        match self.get(id) {
+            Some(handle) => handle.send(id, command, responder).await,
+            None => responder.answer(Err(ApiError::thread_not_found(&id.to_string()))),
+        }
+    }
+
+    /// Asks a loaded thread and waits for the answer. `None` when it is not loaded.
+    pub(crate) async fn ask(&self, id: ThreadId, command: Command) -> Option<ApiResult<Reply>> {
+        let handle = self.get(id)?;
+        let (tx, rx) = tokio::sync::oneshot::channel();
+        let responder = Responder::new(move |result| {
+            // A caller that went away no longer wants the answer.
+            let _gone = tx.send(result);
+        });
+        handle.send(id, command, responder).await;
+        Some(
+            rx.await
+                .unwrap_or_else(|_| Err(ApiError::thread_not_found(&id.to_string()))),
+        )
+    }
+
+    /// Ends a loaded thread and waits until it has ended. `false` when it is not loaded.
+    pub(crate) async fn close(&self, id: ThreadId) -> bool {
+        let Some(handle) = self.get(id) else {
+            return false;
+        };
+        let (tx, rx) = tokio::sync::oneshot::channel();
+        let responder = Responder::new(move |_done| {
+            // A caller that went away no longer wants to know.
+            let _gone = tx.send(());
+        });
+        if handle.mailbox.send(Mail::Close { responder }).await.is_ok() {
+            // An error means that the actor is gone, which is what was wanted.
+            let _ended = rx.await;
+        }
+        true
+    }
+
+    /// Tells every thread that a connection is gone.
+    pub(crate) async fn connection_closed(&self, connection: ConnectionId) {
+        let handles: Vec<Handle> = self.entries().values().cloned().collect();
+        for handle in handles {
+            // An actor that has ended has no subscribers left to forget.
+            let _ended = handle
+                .mailbox
+                .send(Mail::ConnectionClosed(connection))
+                .await;
+        }
+    }
+}
+
+impl Handle {
+    pub(crate) async fn send(&self, id: ThreadId, command: Command, responder: Responder) {
+        let permit = tokio::time::timeout(MAILBOX_WAIT_MAX, self.mailbox.reserve()).await;
+        match permit {
+            Ok(Ok(permit)) => permit.send(Mail::Command { command, responder }),
+            Ok(Err(_closed)) => {
+                responder.answer(Err(ApiError::thread_not_found(&id.to_string())));
+            }
+            Err(_elapsed) => responder.answer(Err(ApiError::overloaded())),
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! One connection's session: takes its messages in order and hands requests on.
+
+use std::sync::Arc;
+
+use loomd_base::tasks::{spawn, Kind};
+use loomd_rpc::{CloseReason, Incoming, Session};
+use tokio::sync::Semaphore;
+
+use crate::peer::Peer;
+use crate::router::{Call, Cx, Dispatched};
+use crate::Server;
+
+/// Requests of one connection that may run aside at a time. When it is reached the
+/// connection's next request waits; such requests end by themselves, so it will not
+/// wait for the client.
+const ASIDE_MAX: usize = 128;
+
+/// The server's side of one connection.
+pub struct ServerSession {
+    server: Arc<Server>,
+    peer: Arc<Peer>,
+    aside: Arc<Semaphore>,
+}
+
+impl ServerSession {
+    pub(crate) fn new(server: Arc<Server>, peer: Arc<Peer>) -> Self {
+        Self {
+            server,
+            peer,
+            aside: Arc::new(Semaphore::new(ASIDE_MAX)),
+        }
+    }
+}
+
+impl Session for ServerSession {
+    async fn on_message(&mut self, message: Incoming) {
+        match message {
+            Incoming::Request {
+                id, method, params, ..
+            } => {
+                let call = Call {
+                    cx: Cx {
+                        server: Arc::clone(&self.server),
+                        peer: Arc::clone(&self.peer),
+                    },
+                    id,
+                    params,
+                };
+                match self.server.router.dispatch(&method, call) {
+                    Dispatched::Done => {}
+                    Dispatched::InOrder(future) => future.await,
+                    Dispatched::Aside(future) => {
+                        let permit = Arc::clone(&self.aside).acquire_owned().await;
+                        spawn(Kind::Request, async move {
+                            future.await;
+                            drop(permit);
+                        });
+                    }
+                }
+            }
+            // `initialized` is the only notification clients send, and nothing waits
+            // for it; others are ignored as well.
+            Incoming::Notification { .. } => {}
+            // No request of ours is open yet that could be answered.
+            Incoming::Response { id, .. } | Incoming::Error { id, .. } => {
+                tracing::debug!(?id, "answer to an unknown request dropped");
+            }
+        }
+    }
+
+    async fn on_close(&mut self, reason: CloseReason) {
+        tracing::debug!(connection = self.peer.id.0, ?reason, "connection closed");
+        self.server.peers.remove(self.peer.id);
+        self.server.registry.connection_closed(self.peer.id).await;
+    }
+}

@@ -1,0 +1,236 @@
+//! What a turn is told of the machine it runs on: context texts and model facts.
+//!
+//! Filled in by the thread's actor just before a turn starts, when its settings are
+//! known: the core then sends only what is new.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use loomd_config::context::{
+    agents_md_part, environment_block, filesystem, permissions_block, EnvironmentContext,
+    Permissions, Telling,
+};
+use loomd_config::{
+    agents_md, catalog, ApprovalPolicy, ApprovalsReviewer, Config, GranularApproval, SandboxMode,
+    SandboxWorkspaceWrite,
+};
+use loomd_protocol::{AskForApproval, NetworkAccess, SandboxPolicy, ThreadSettings};
+use loomd_thread::{patched, ContextPart, ContextRole, ModelFacts, TurnRequest};
+
+use crate::Server;
+
+/// Tells one thread's turns about their surroundings.
+pub(crate) struct Surroundings {
+    server: Arc<Server>,
+    config: Arc<Config>,
+    developer_instructions: Option<String>,
+}
+
+impl Surroundings {
+    pub(crate) fn new(
+        server: Arc<Server>,
+        config: Arc<Config>,
+        developer_instructions: Option<String>,
+    ) -> Self {
+        Self {
+            server,
+            config,
+            developer_instructions,
+        }
+    }
+
+    /// Adds to a turn's request what its thread's settings and the machine say.
+    pub(crate) fn fill(&self, settings: &ThreadSettings, request: &mut TurnRequest) {
+        let settings = patched(settings, &request.settings);
+        request.context = self.context(&settings);
+        request.model = self.model_facts(&settings.model);
+    }
+
+    fn context(&self, settings: &ThreadSettings) -> Vec<ContextPart> {
+        let mut parts = Vec::new();
+        let mut add = |key, role, text: Option<String>| {
+            if let Some(text) = text {
+                parts.push(ContextPart { key, role, text });
+            }
+        };
+        let (mode, write) = sandbox(&settings.sandbox_policy);
+        let include = self.config.include;
+        add(
+            "developer_instructions",
+            ContextRole::Developer,
+            self.developer_instructions.clone(),
+        );
+        add(
+            "permissions",
+            ContextRole::Developer,
+            include
+                .permissions
+                .then(|| permissions(settings, mode, &write)),
+        );
+        add(
+            "collaboration_mode",
+            ContextRole::Developer,
+            settings
+                .collaboration_mode
+                .settings
+                .developer_instructions
+                .clone()
+                .filter(|_| include.collaboration_mode),
+        );
+        let cwd = settings.cwd.as_path();
+        let instructions = agents_md(&self.server.home, cwd, &self.config);
+        add(
+            "agents_md",
+            ContextRole::User,
+            agents_md_part(&instructions, cwd, Telling::First),
+        );
+        add(
+            "environment",
+            ContextRole::User,
+            include
+                .environment
+                .then(|| self.environment(cwd, mode, &write)),
+        );
+        parts
+    }
+
+    fn environment(&self, cwd: &Path, mode: SandboxMode, write: &SandboxWorkspaceWrite) -> String {
+        let shell = self
+            .server
+            .environment
+            .var("SHELL")
+            .and_then(|shell| Path::new(shell).file_name())
+            .map_or_else(|| "bash".to_owned(), |name| name.to_string_lossy().into_owned());
+        let (current_date, timezone) = if self.config.include.environment_time {
+            local_day(self.server.clock.now().wall_ms)
+        } else {
+            (None, None)
+        };
+        environment_block(&EnvironmentContext {
+            cwd: cwd.to_owned(),
+            shell,
+            current_date,
+            timezone,
+            filesystem: Some(filesystem(mode, write, &[cwd.to_owned()])),
+        })
+    }
+
+    fn model_facts(&self, model: &str) -> ModelFacts {
+        let metadata = catalog::metadata(model);
+        let window = self.config.context_window.map_or_else(
+            || metadata.shown_window(),
+            |window| {
+                catalog::ModelMetadata {
+                    context_window: window,
+                    ..metadata.clone()
+                }
+                .shown_window()
+            },
+        );
+        ModelFacts {
+            context_window: i64::try_from(window).ok(),
+            parallel_tool_calls: true,
+            verbosity: self
+                .config
+                .verbosity
+                .map(|verbosity| verbosity.as_str().to_owned()),
+            warning: metadata.fallback.then(|| {
+                format!(
+                    "Model metadata for `{model}` not found. Defaulting to fallback metadata; \
+                     limits and the token window may be wrong."
+                )
+            }),
+        }
+    }
+}
+
+/// Local date and the time zone's name.
+fn local_day(wall_ms: i64) -> (Option<String>, Option<String>) {
+    let zone = jiff::tz::TimeZone::system();
+    let Ok(now) = jiff::Timestamp::from_millisecond(wall_ms) else {
+        return (None, None);
+    };
+    let name = zone.iana_name().map(str::to_owned);
+    (Some(now.to_zoned(zone).date().to_string()), name)
+}
+
+fn permissions(
+    settings: &ThreadSettings,
+    mode: SandboxMode,
+    write: &SandboxWorkspaceWrite,
+) -> String {
+    permissions_block(&Permissions {
+        sandbox: mode,
+        network: write.network_access,
+        writable_roots: &write.writable_roots,
+        approval: approval(&settings.approval_policy),
+        reviewer: match settings.approvals_reviewer {
+            loomd_protocol::ApprovalsReviewer::User => ApprovalsReviewer::User,
+            loomd_protocol::ApprovalsReviewer::AutoReview
+            | loomd_protocol::ApprovalsReviewer::GuardianSubagent => ApprovalsReviewer::AutoReview,
+        },
+        approved_prefixes: &[],
+    })
+}
+
+/// The protocol's sandbox in the configuration's words.
+fn sandbox(policy: &SandboxPolicy) -> (SandboxMode, SandboxWorkspaceWrite) {
+    match policy {
+        SandboxPolicy::DangerFullAccess => {
+            (SandboxMode::DangerFullAccess, SandboxWorkspaceWrite::default())
+        }
+        SandboxPolicy::ReadOnly { network_access } => (
+            SandboxMode::ReadOnly,
+            SandboxWorkspaceWrite {
+                network_access: *network_access,
+                ..SandboxWorkspaceWrite::default()
+            },
+        ),
+        // The sandbox around the server is somebody else's; inside it all is allowed.
+        SandboxPolicy::ExternalSandbox { network_access } => (
+            SandboxMode::DangerFullAccess,
+            SandboxWorkspaceWrite {
+                network_access: *network_access == NetworkAccess::Enabled,
+                ..SandboxWorkspaceWrite::default()
+            },
+        ),
+        SandboxPolicy::WorkspaceWrite {
+            network_access,
+            writable_roots,
+            exclude_tmpdir_env_var,
+            exclude_slash_tmp,
+        } => (
+            SandboxMode::WorkspaceWrite,
+            SandboxWorkspaceWrite {
+                writable_roots: writable_roots
+                    .iter()
+                    .map(|root| PathBuf::from(root.as_str()))
+                    .collect(),
+                network_access: *network_access,
+                exclude_tmpdir_env_var: *exclude_tmpdir_env_var,
+                exclude_slash_tmp: *exclude_slash_tmp,
+            },
+        ),
+    }
+}
+
+fn approval(policy: &AskForApproval) -> ApprovalPolicy {
+    match policy {
+        AskForApproval::Untrusted => ApprovalPolicy::Untrusted,
+        AskForApproval::OnRequest => ApprovalPolicy::OnRequest,
+        AskForApproval::Never => ApprovalPolicy::Never,
+        AskForApproval::Granular {
+            sandbox_approval,
+            rules,
+            skill_approval,
+            request_permissions,
+            mcp_elicitations,
+        } => ApprovalPolicy::Granular(GranularApproval {
+            sandbox_approval: *sandbox_approval,
+            rules: *rules,
+            skill_approval: *skill_approval,
+            request_permissions: *request_permissions,
+            mcp_elicitations: *mcp_elicitations,
+        }),
+    }
+}
