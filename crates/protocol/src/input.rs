@@ -22,7 +22,6 @@ pub enum UserInput {
     },
     /// Has either `url` (also a data URL) or `file_id`.
     Image {
-        #[serde(skip_serializing_if = "Option::is_none")]
         detail: Option<ImageDetail>,
         #[serde(skip_serializing_if = "Option::is_none")]
         url: Option<String>,
@@ -31,7 +30,6 @@ pub enum UserInput {
     },
     /// An image file on the machine of the server; it need not exist.
     LocalImage {
-        #[serde(skip_serializing_if = "Option::is_none")]
         detail: Option<ImageDetail>,
         path: String,
     },

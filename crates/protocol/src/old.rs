@@ -18,6 +18,7 @@ methods! {
 
 /// Params of `getAuthStatus`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct GetAuthStatusParams {
     /// Whether `authToken` is wanted.
@@ -29,6 +30,7 @@ pub struct GetAuthStatusParams {
 
 /// Answer to `getAuthStatus`, as seen on 0.169.0.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct GetAuthStatusResponse {
     /// Null where no login counts.

@@ -31,12 +31,21 @@ pub fn parse_params<M: Method>(raw: Option<&RawValue>) -> Result<M::Params, Stri
 
 fn parse<T: DeserializeOwned>(raw: &RawValue) -> Result<T, String> {
     serde_json::from_str(raw.get()).or_else(|_| {
-        // The second way makes no difference between good and bad but two: its
-        // errors have no position, and of a repeated member the last one counts.
+        // The second way differs in two things: its errors have no position, and of
+        // a repeated member the last one counts.
         serde_json::from_str::<Value>(raw.get())
             .and_then(serde_json::from_value)
-            .map_err(|error| format!("{INVALID_REQUEST}{error}"))
+            .map_err(|error| format!("{INVALID_REQUEST}{}", without_position(&error)))
     })
+}
+
+/// Numbers out of range are found while the text is read, at a position.
+fn without_position(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.rfind(" at line ") {
+        Some(end) if error.line() > 0 => text[..end].to_owned(),
+        Some(_) | None => text,
+    }
 }
 
 /// The error text for a method that does not exist.

@@ -93,19 +93,13 @@ pub struct SkillDependencies {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SkillInterface {
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub short_description: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub icon_small: Option<AbsolutePathBuf>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub icon_large: Option<AbsolutePathBuf>,
     pub icon_small_url: Option<String>,
     pub icon_large_url: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub brand_color: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub default_prompt: Option<String>,
 }
 
