@@ -45,6 +45,14 @@ impl ApiError {
         Self::new(NOT_SUPPORTED, format!("{method} is not supported yet"))
     }
 
+    /// A method that the reference has not built either; its own words.
+    pub(crate) fn not_implemented(method: &str) -> Self {
+        Self::new(
+            NOT_SUPPORTED,
+            format!("{method} is not implemented yet"),
+        )
+    }
+
     /// Something of the machine failed.
     pub(crate) fn internal(message: impl Into<String>) -> Self {
         Self::new(INTERNAL, message)

@@ -14,11 +14,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use loomd_base::ThreadId;
-use loomd_protocol::{experimental_field_used, lookup, parse_params, Method, MethodSpec, Stability, State};
+use loomd_protocol::{
+    experimental_field_used, lookup, parse_params, unknown_method, Method, MethodSpec, Stability,
+    State,
+};
 use loomd_rpc::{encode_error, encode_response, RequestId};
 use loomd_thread::{Command, Reply};
 use serde_json::value::RawValue;
+use serde_json::Value;
 
+use crate::api::vendor;
 use crate::errors::{ApiError, ApiResult};
 use crate::host::Responder;
 use crate::peer::Peer;
@@ -278,47 +283,41 @@ impl Router {
         if let Some(route) = self.routes.get(method) {
             return (route.run)(call);
         }
-        let error = match lookup(method) {
-            None => ApiError::invalid(unknown_method(method)),
-            Some(_) if call.cx.peer.client().is_none() => ApiError::invalid("Not initialized"),
+        let known = lookup(method).filter(|spec| spec.stability != Stability::Removed0131);
+        let result = match known {
             Some(spec) => unbuilt(spec, &call),
+            None => Err(ApiError::invalid(unknown_method(method))),
         };
-        let message = encode_error(&call.id, &error.into_rpc());
+        let message = match result {
+            Ok(result) => encode_response(&call.id, &result),
+            Err(error) => encode_error(&call.id, &error.into_rpc()),
+        };
         call.cx.peer.send(message);
         Dispatched::Done
     }
 }
 
-/// The answer of a method that exists but has no handler.
-fn unbuilt(spec: &'static MethodSpec, call: &Call) -> ApiError {
-    let experimental = call
+/// The answer of a method that exists but has no handler. Faults are found in the
+/// same order as in [`Call::admit`].
+fn unbuilt(spec: &'static MethodSpec, call: &Call) -> ApiResult<Value> {
+    let row = vendor::find(spec.name);
+    let params = vendor::params(spec, row, call.params.as_deref())?;
+    let client = call
         .cx
         .peer
         .client()
-        .is_some_and(|client| client.experimental);
-    if !experimental {
-        if let Err(error) = gate(spec, call.params.as_deref()) {
-            return error;
-        }
+        .ok_or_else(|| ApiError::invalid("Not initialized"))?;
+    if !client.experimental {
+        gate(spec, call.params.as_deref())?;
     }
-    match spec.state {
-        State::VendorOnly => ApiError::invalid(format!(
+    match (row, spec.state) {
+        (Some(row), _) => (row.answer)(&call.cx, &params),
+        (None, State::VendorOnly) => Err(ApiError::invalid(format!(
             "{} needs the vendor's own service, which loomd does not use",
             spec.name
-        )),
-        State::Implemented | State::NotYet => ApiError::not_supported(spec.name),
+        ))),
+        (None, State::Implemented | State::NotYet) => Err(ApiError::not_supported(spec.name)),
     }
-}
-
-fn unknown_method(method: &str) -> String {
-    let known: Vec<String> = loomd_protocol::METHODS
-        .iter()
-        .map(|spec| format!("`{}`", spec.name))
-        .collect();
-    format!(
-        "Invalid request: unknown variant `{method}`, expected one of {}",
-        known.join(", ")
-    )
 }
 
 /// The methods that have a handler, for the test that compares them with the table.

@@ -6,22 +6,27 @@ pub(crate) mod account;
 pub(crate) mod catalog;
 pub(crate) mod config;
 pub(crate) mod connection;
+pub(crate) mod extensions;
 pub(crate) mod offset;
 pub(crate) mod paging;
+pub(crate) mod skills;
 pub(crate) mod thread_manage;
 pub(crate) mod thread_open;
 pub(crate) mod thread_read;
 pub(crate) mod turn;
+pub(crate) mod vendor;
 
 use crate::router::Route;
 
 /// Every route of the server.
 pub(crate) fn routes() -> Vec<Route> {
     [
-        connection::routes(),
         account::routes(),
         catalog::routes(),
         config::routes(),
+        connection::routes(),
+        extensions::routes(),
+        skills::routes(),
         thread_manage::routes(),
         thread_open::routes(),
         thread_read::routes(),

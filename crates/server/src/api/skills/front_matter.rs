@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 
 const FENCE: &str = "---";
+const TAB: &str = "invalid YAML: a tab cannot indent a line";
 
 /// What a skill says of itself.
 #[derive(Debug, PartialEq, Eq)]
@@ -58,7 +59,7 @@ fn fenced(file: &str) -> Option<String> {
 enum Found {
     /// A text on one line, white space joined.
     Text(String),
-    /// A null, a list or a flow mapping.
+    /// A list or a mapping on one line.
     Other,
 }
 
@@ -85,7 +86,7 @@ impl Fields {
                 continue;
             }
             if line.tab {
-                return Err("invalid YAML: a tab cannot indent a line".to_owned());
+                return Err(TAB.to_owned());
             }
             above.retain(|(indent, _)| *indent < line.indent);
             let Some((key, rest)) = line.key() else {
@@ -104,6 +105,9 @@ impl Fields {
             while let Some(next) =
                 lines.next_if(|next| next.indent > line.indent || next.text.is_empty())
             {
+                if next.tab && !rest.starts_with(['>', '|']) {
+                    return Err(TAB.to_owned());
+                }
                 more.push(next.text);
             }
             if fields.0.insert(path, value(rest, &more)?).is_some() {
@@ -163,10 +167,11 @@ fn value(first: &str, more: &[&str]) -> Result<Found, String> {
         _ if is_flow('[', ']') || is_flow('{', '}') => return Ok(Found::Other),
         _ => {
             let plain = one_line([first].iter().chain(more).map(|part| uncommented(part)));
-            if matches!(plain.as_str(), "~" | "null" | "Null" | "NULL") {
-                return Ok(Found::Other);
+            match plain.as_str() {
+                // No text is as good as an empty one.
+                "~" | "null" | "Null" | "NULL" => String::new(),
+                _ => plain,
             }
-            plain
         }
     };
     Ok(Found::Text(text))
@@ -295,7 +300,7 @@ mod tests {
         let missing = Err("missing field `description`".to_owned());
         assert_eq!(read("name: n\n"), missing);
         assert_eq!(description("\"\""), Err("missing field `description`".to_owned()));
-        assert_eq!(description("~"), Err("invalid YAML: description: expected a string".to_owned()));
+        assert_eq!(description("~"), Err("missing field `description`".to_owned()));
     }
 
     #[test]
