@@ -18,14 +18,31 @@ impl fmt::Display for ThreadId {
     }
 }
 
-/// A text that is not a UUID. Displays as the UUID parser's own words, which
-/// clients of the reference see behind `invalid thread id: `.
+/// A text that is not a UUID. Displays in the words that clients of the reference see
+/// behind `invalid thread id: ` (seen on 0.169.0).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InvalidThreadId(uuid::Error);
+pub enum InvalidThreadId {
+    /// A character that is in no UUID.
+    Character {
+        /// The character.
+        found: char,
+        /// Its place, counted in characters from 1.
+        at: usize,
+    },
+    /// Any other fault.
+    Other(uuid::Error),
+}
 
 impl fmt::Display for InvalidThreadId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        match self {
+            Self::Character { found, at } => write!(
+                f,
+                "invalid character: expected an optional prefix of `urn:uuid:` followed by \
+                 [0-9a-fA-F-], found `{found}` at {at}"
+            ),
+            Self::Other(error) => error.fmt(f),
+        }
     }
 }
 
@@ -35,7 +52,14 @@ impl FromStr for ThreadId {
     type Err = InvalidThreadId;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Uuid::parse_str(text).map(Self).map_err(InvalidThreadId)
+        Uuid::parse_str(text).map(Self).map_err(|error| {
+            text.chars()
+                .enumerate()
+                .find(|(_, c)| !c.is_ascii_hexdigit() && *c != '-')
+                .map_or(InvalidThreadId::Other(error), |(at, found)| {
+                    InvalidThreadId::Character { found, at: at + 1 }
+                })
+        })
     }
 }
 

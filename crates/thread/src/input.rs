@@ -95,7 +95,8 @@ pub enum Command {
 pub struct ResumeRequest {
     /// The connection to subscribe.
     pub connection: ConnectionId,
-    /// Whether the answer carries all turns.
+    /// Whether the client gets all turns in the answer, and with them the token usage.
+    /// The view holds them either way, since pages and cursors are made from it.
     pub with_turns: bool,
 }
 

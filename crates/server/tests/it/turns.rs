@@ -88,14 +88,10 @@ async fn a_command_and_a_patch_change_files_and_are_told_as_items() {
 async fn an_interrupt_ends_the_turn_and_its_command() {
     let server = TestServer::new();
     let (mut client, thread) = ready(&server).await;
-    let script = prompt(json!([{"exec": "echo $$ > pid; sleep 300"}, {"say": "never"}]));
+    let script = prompt(json!([{"exec": "echo $$; exec sleep 300"}, {"say": "never"}]));
     let turn = client.start_turn(&thread, &script).await;
-    loop {
-        let note = client.note("item/started").await;
-        if note["item"]["type"] == "commandExecution" {
-            break;
-        }
-    }
+    let printed = client.note("item/commandExecution/outputDelta").await;
+    let pid = printed["delta"].as_str().expect("a text").trim().to_owned();
     let wrong = json!({"threadId": thread, "turnId": "other"});
     let error = client.request("turn/interrupt", wrong).await.expect_err("refused");
     assert_eq!(error["message"], format!("expected active turn id other but found {turn}"));
@@ -108,9 +104,8 @@ async fn an_interrupt_ends_the_turn_and_its_command() {
     let ended = client.note("item/completed").await;
     assert_eq!(ended["item"]["status"], "failed");
     assert_eq!(ended["turnId"], turn);
-    let pid = std::fs::read_to_string(server.work().join("pid")).expect("the command ran");
     assert!(
-        !std::path::Path::new("/proc").join(pid.trim()).exists(),
+        !std::path::Path::new("/proc").join(&pid).exists(),
         "the command outlived its turn"
     );
     let late = json!({"threadId": thread, "turnId": turn});
@@ -153,7 +148,7 @@ async fn a_steer_joins_the_running_turn() {
 async fn a_failing_model_fails_the_turn_and_the_next_one_works() {
     let server = TestServer::new();
     let (mut client, thread) = ready(&server).await;
-    let script = prompt(json!([{"error": [401, {"error": {"message": "no"}}]}]));
+    let script = prompt(json!([{"error": [400, {"error": {"message": "no"}}]}]));
     let notes = client.run_turn(&thread, &script).await;
     let error = notes.iter().find(|note| note["method"] == "error").expect("an error");
     assert_eq!(error["params"]["willRetry"], false);

@@ -28,10 +28,7 @@ impl Thread {
         }
         self.announce_status();
         self.subscribe(request.connection);
-        let mut view = self.view();
-        if !request.with_turns {
-            view.turns.clear();
-        }
+        let view = self.view();
         let usage = view.token_usage.clone();
         self.reply(reply, Reply::View(Box::new(view)));
         if let (true, Some((turn_id, token_usage))) = (request.with_turns, usage) {
