@@ -4,6 +4,8 @@
 //! Both look at a request before anything else does, so they must be cheap for
 //! good input. Bad input is parsed a second time to get its error text right.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
@@ -72,65 +74,85 @@ pub fn unknown_method(name: &str) -> String {
 /// As on the reference, null counts as absent, and so does false; an empty list
 /// counts as present. Nothing is found in a method that is itself experimental.
 pub fn experimental_field_used(spec: &MethodSpec, raw: Option<&RawValue>) -> Option<&'static str> {
-    let raw = raw?.get();
-    if spec.stability == Stability::Experimental || !raw.starts_with('{') {
+    if spec.stability == Stability::Experimental {
         return None;
     }
-    if granular(raw) {
+    let present = Members::of(raw?.get(), |name| {
+        name == APPROVAL_POLICY
+            || spec
+                .experimental_fields
+                .iter()
+                .any(|field| field.split(['.', '=']).next() == Some(name))
+    })?;
+    let granular = present
+        .get(APPROVAL_POLICY)
+        .and_then(|policy| Members::of(policy, |name| name == "granular"))
+        .is_some_and(|members| members.get("granular").is_some());
+    if granular {
         return Some("askForApproval.granular");
     }
     spec.experimental_fields
         .iter()
         .copied()
-        .find_map(|field| used(raw, field))
+        .find_map(|field| used(&present, field))
 }
 
-fn granular(raw: &str) -> bool {
-    raw.contains("\"granular\"")
-        && member(raw, "approvalPolicy").is_some_and(|policy| member(policy, "granular").is_some())
-}
+const APPROVAL_POLICY: &str = "approvalPolicy";
 
-fn used(raw: &str, field: &'static str) -> Option<&'static str> {
-    if let Some(variant) = field.strip_prefix("type=") {
-        let tag = member(raw, "type")?;
-        return (tag.trim_matches('"') == variant).then_some(variant);
+fn used(present: &Members<'_>, field: &'static str) -> Option<&'static str> {
+    if let Some((tag, variant)) = field.split_once('=') {
+        return (present.get(tag)?.trim_matches('"') == variant).then_some(variant);
     }
-    let mut value = raw;
-    for name in field.split('.') {
-        value = member(value, name)?;
+    match field.split_once('.') {
+        None => present.get(field).map(|_| field),
+        Some((outer, inner)) => Members::of(present.get(outer)?, |name| name == inner)?
+            .get(inner)
+            .map(|_| field),
     }
-    Some(field)
 }
 
-/// The raw text of a member of an object; none where it is absent, null or false.
-fn member<'a>(object: &'a str, name: &str) -> Option<&'a str> {
-    struct Find<'n>(&'n str);
+/// Some members of an object, each as its raw text.
+struct Members<'a>(Vec<(Cow<'a, str>, &'a str)>);
 
-    impl<'de> Visitor<'de> for Find<'_> {
-        type Value = Option<&'de RawValue>;
+impl<'a> Members<'a> {
+    /// Goes once over the text and keeps the members that are `wanted`. None for
+    /// what is not an object.
+    fn of(text: &'a str, wanted: impl Fn(&str) -> bool) -> Option<Self> {
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        let members = serde::Deserializer::deserialize_map(&mut deserializer, Collect(wanted));
+        members.ok().map(Self)
+    }
 
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("a map")
-        }
+    /// A member that counts as present: neither null nor false.
+    fn get(&self, name: &str) -> Option<&'a str> {
+        let members = self.0.iter().rev();
+        let (_, text) = members.into_iter().find(|(key, _)| key == name)?;
+        Some(*text).filter(|text| !matches!(*text, "null" | "false"))
+    }
+}
 
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut found = None;
-            while let Some(key) = map.next_key::<Key<'de>>()? {
-                if key.0 == self.0 {
-                    found = Some(map.next_value()?);
-                } else {
-                    map.next_value::<IgnoredAny>()?;
-                }
+struct Collect<F>(F);
+
+impl<'de, F: Fn(&str) -> bool> Visitor<'de> for Collect<F> {
+    type Value = Vec<(Cow<'de, str>, &'de str)>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a map")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Vec::new();
+        while let Some(Key(key)) = map.next_key()? {
+            if (self.0)(&key) {
+                members.push((key, map.next_value::<&RawValue>()?.get()));
+            } else {
+                map.next_value::<IgnoredAny>()?;
             }
-            Ok(found)
         }
+        Ok(members)
     }
-
-    let mut deserializer = serde_json::Deserializer::from_str(object);
-    let found = serde::Deserializer::deserialize_map(&mut deserializer, Find(name)).ok()??;
-    Some(found.get()).filter(|text| !matches!(*text, "null" | "false"))
 }
 
 /// A member's name, borrowed where it has no escapes.
 #[derive(Deserialize)]
-struct Key<'a>(#[serde(borrow)] std::borrow::Cow<'a, str>);
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
