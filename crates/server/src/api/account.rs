@@ -11,17 +11,17 @@ use std::sync::Arc;
 
 use loomd_config::auth::{self, CodexApiKey, Login, Secret};
 use loomd_protocol::{
-    methods, Account, AccountLoginCompletedNotification, AccountUpdatedNotification, AuthMode,
+    Account, AccountLoginCompletedNotification, AccountUpdatedNotification, AuthMode,
     GetAccountParams, GetAccountRateLimitsParams, GetAccountRateLimitsResponse, GetAccountResponse,
     GetAuthStatusParams, GetAuthStatusResponse, LoginAccountParams, LoginAccountResponse,
-    LogoutAccountResponse, NoParams, ServerNotification,
+    LogoutAccountResponse, NoParams, ServerNotification, methods,
 };
 
 use super::config::load_or_defaults;
+use crate::Server;
 use crate::errors::{ApiError, ApiResult};
 use crate::host::broadcast;
-use crate::router::{on_read, raw, Answer, Cx, Route};
-use crate::Server;
+use crate::router::{Answer, Cx, Route, on_read, raw};
 
 pub(crate) fn routes() -> Vec<Route> {
     vec![

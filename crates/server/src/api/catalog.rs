@@ -6,9 +6,9 @@
 
 use std::sync::Arc;
 
-use loomd_config::{catalog, Config, ConfigError};
+use loomd_config::{Config, ConfigError, catalog};
 use loomd_protocol::{
-    methods, BedrockCheckGovCloudRequirementsParams, BedrockCheckGovCloudRequirementsResponse,
+    BedrockCheckGovCloudRequirementsParams, BedrockCheckGovCloudRequirementsResponse,
     CollaborationModeListParams, CollaborationModeListResponse, CollaborationModeMask,
     ExperimentalFeature, ExperimentalFeatureListParams, ExperimentalFeatureListResponse,
     ExperimentalFeatureStage, MockExperimentalMethodParams, MockExperimentalMethodResponse,
@@ -16,16 +16,16 @@ use loomd_protocol::{
     ModelProviderCapabilitiesReadResponse, NoParams, PermissionProfileListParams,
     PermissionProfileListResponse, RemoteControlConnectionStatus, RemoteControlStatusReadResponse,
     ServerDiagnosticsGauge, ServerDiagnosticsParams, ServerDiagnosticsProcess,
-    ServerDiagnosticsResponse, ThreadGoalGetParams, ThreadGoalGetResponse, ThreadStatus,
+    ServerDiagnosticsResponse, ThreadGoalGetParams, ThreadGoalGetResponse, ThreadStatus, methods,
 };
 use serde_json::json;
 
 use super::config::{broken, load, load_or_defaults, reshape};
 use super::offset;
+use crate::Server;
 use crate::errors::{ApiError, ApiResult};
 use crate::ids::{locate, parse_thread_id};
-use crate::router::{on_connection, on_read, Cx, Route};
-use crate::Server;
+use crate::router::{Cx, Route, on_connection, on_read};
 
 pub(crate) fn routes() -> Vec<Route> {
     vec![
@@ -84,9 +84,7 @@ async fn of_provider(server: &Arc<Server>, provider: String) -> ApiResult<Arc<Co
         Err(ConfigError::UnknownProvider(provider)) => Err(ApiError::invalid(format!(
             "model provider `{provider}` is not configured"
         ))
-        .with_data(
-            json!({ "type": "modelProviderNotConfigured", "modelProvider": provider }),
-        )),
+        .with_data(json!({ "type": "modelProviderNotConfigured", "modelProvider": provider }))),
         Err(error) => {
             tracing::debug!(%error, "answering from defaults");
             Ok(server.loader.defaults())

@@ -13,17 +13,17 @@ use std::sync::Arc;
 
 use loomd_config::{Config, ConfigError, ConfigWarning, Edit, WriteError, WriteOutcome};
 use loomd_protocol::{
-    methods, ConfigBatchWriteParams, ConfigEdit, ConfigReadParams, ConfigReadResponse,
+    ConfigBatchWriteParams, ConfigEdit, ConfigReadParams, ConfigReadResponse,
     ConfigRequirementsReadResponse, ConfigValueWriteParams, ConfigWarningNotification,
-    ConfigWriteResponse, MergeStrategy, NoParams, TextPosition, TextRange,
+    ConfigWriteResponse, MergeStrategy, NoParams, TextPosition, TextRange, methods,
 };
-use serde::de::DeserializeOwned;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use crate::errors::{ApiError, ApiResult};
-use crate::router::{on_connection, on_read, raw, Answer, Cx, Route};
 use crate::Server;
+use crate::errors::{ApiError, ApiResult};
+use crate::router::{Answer, Cx, Route, on_connection, on_read, raw};
 
 pub(crate) fn routes() -> Vec<Route> {
     vec![

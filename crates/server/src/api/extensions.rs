@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use loomd_config::{Config, ConfigError};
 use loomd_protocol::{
-    methods, AppsListParams, AppsListResponse, HookErrorInfo, HooksListEntry, HooksListParams,
+    AppsListParams, AppsListResponse, HookErrorInfo, HooksListEntry, HooksListParams,
     HooksListResponse, ListMcpServerStatusParams, ListMcpServerStatusResponse, McpAuthStatus,
     McpServerConnectionStatus, McpServerStatus, PluginInstalledParams, PluginInstalledResponse,
-    PluginListParams, PluginListResponse,
+    PluginListParams, PluginListResponse, methods,
 };
 use loomd_thread::{Command, Reply};
 use serde_json::Value;
@@ -19,10 +19,10 @@ use serde_json::Value;
 use super::catalog::check_loaded;
 use super::config::{broken, load};
 use super::offset;
+use crate::Server;
 use crate::errors::{ApiError, ApiResult};
 use crate::ids::parse_thread_id;
-use crate::router::{on_connection, on_read, Cx, Route};
-use crate::Server;
+use crate::router::{Cx, Route, on_connection, on_read};
 
 const NO_HOOKS: &str = "hooks are configured, but this version of loomd does not run hooks";
 const NO_MCP: &str = "this version of loomd does not start MCP servers";
@@ -130,7 +130,12 @@ async fn mcp_servers(
         })
         .map(|(name, settings)| mcp_server(name, settings, in_thread))
         .collect();
-    let page = offset::page(servers, params.cursor.as_deref(), params.limit, "MCP servers")?;
+    let page = offset::page(
+        servers,
+        params.cursor.as_deref(),
+        params.limit,
+        "MCP servers",
+    )?;
     Ok(ListMcpServerStatusResponse {
         data: page.data,
         next_cursor: page.next_cursor,

@@ -44,7 +44,10 @@ pub(crate) fn page<T>(
 mod tests {
     use super::*;
 
-    fn letters(cursor: Option<&str>, limit: Option<u32>) -> Result<(String, Option<String>), String> {
+    fn letters(
+        cursor: Option<&str>,
+        limit: Option<u32>,
+    ) -> Result<(String, Option<String>), String> {
         page(vec!['a', 'b', 'c'], cursor, limit, "letters")
             .map(|page| (page.data.into_iter().collect(), page.next_cursor))
             .map_err(|error| error.into_rpc().message)
@@ -70,8 +73,14 @@ mod tests {
 
     #[test]
     fn a_cursor_that_is_no_offset_is_refused_as_by_the_reference() {
-        assert_eq!(letters(Some("zz"), None), Err("invalid cursor: zz".to_owned()));
-        assert_eq!(letters(Some("-1"), None), Err("invalid cursor: -1".to_owned()));
+        assert_eq!(
+            letters(Some("zz"), None),
+            Err("invalid cursor: zz".to_owned())
+        );
+        assert_eq!(
+            letters(Some("-1"), None),
+            Err("invalid cursor: -1".to_owned())
+        );
         assert_eq!(
             letters(Some("4"), None),
             Err("cursor 4 exceeds total letters 3".to_owned())

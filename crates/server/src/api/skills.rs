@@ -18,17 +18,17 @@ use std::sync::Arc;
 
 use loomd_config::Config;
 use loomd_protocol::{
-    methods, AbsolutePathBuf, SkillErrorInfo, SkillInterface, SkillMetadata, SkillScope,
-    SkillsListEntry, SkillsListParams, SkillsListResponse,
+    AbsolutePathBuf, SkillErrorInfo, SkillInterface, SkillMetadata, SkillScope, SkillsListEntry,
+    SkillsListParams, SkillsListResponse, methods,
 };
 use serde_json::Value;
 
 use self::front_matter::{Fields, FrontMatter};
 use super::config::{broken, load};
 use super::extensions::folders;
-use crate::errors::ApiResult;
-use crate::router::{on_read, Cx, Route};
 use crate::Server;
+use crate::errors::ApiResult;
+use crate::router::{Cx, Route, on_read};
 
 /// A skill's file.
 const SKILL_FILE: &str = "SKILL.md";
@@ -129,7 +129,8 @@ fn find(roots: &[Root], config: &Config) -> Found {
         }
     }
     found.skills.sort_by(|a, b| {
-        let key = |skill: &SkillMetadata| (rank(skill.scope), skill.name.clone(), skill.path.clone());
+        let key =
+            |skill: &SkillMetadata| (rank(skill.scope), skill.name.clone(), skill.path.clone());
         key(a).cmp(&key(b))
     });
     found.errors.sort_by(|a, b| a.path.cmp(&b.path));
@@ -148,7 +149,8 @@ fn rank(scope: SkillScope) -> u8 {
 /// The last `[[skills.config]]` entry about a skill decides.
 fn enabled(config: &Config, name: &str, path: &str) -> bool {
     let entries = config.skills.get("config").and_then(Value::as_array);
-    let is = |entry: &Value, key: &str, text: &str| entry.get(key).is_some_and(|value| value == text);
+    let is =
+        |entry: &Value, key: &str, text: &str| entry.get(key).is_some_and(|value| value == text);
     entries
         .into_iter()
         .flatten()

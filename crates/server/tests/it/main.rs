@@ -4,4 +4,5 @@
 mod handshake;
 mod lifecycle;
 mod reading;
+mod settings;
 mod turns;

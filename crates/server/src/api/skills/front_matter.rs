@@ -269,8 +269,14 @@ mod tests {
         assert_eq!(description(r#""a \"q\" \n b \u00e9""#), text("a \"q\" b é"));
         assert_eq!(description("first\n  second"), text("first second"));
         assert_eq!(description(">\n  folded\n\n  text"), text("folded text"));
-        assert_eq!(description("|-\n  line one\n  line two"), text("line one line two"));
-        assert_eq!(description("\"quoted\n  on two lines\""), text("quoted on two lines"));
+        assert_eq!(
+            description("|-\n  line one\n  line two"),
+            text("line one line two")
+        );
+        assert_eq!(
+            description("\"quoted\n  on two lines\""),
+            text("quoted on two lines")
+        );
         assert_eq!(description("[x"), text("[x"));
         assert_eq!(description("34"), text("34"));
     }
@@ -281,7 +287,10 @@ mod tests {
             "# a comment\nname: n\nlist:\n  - name: inner\n    description: other\n\
              metadata:\n  short-description: s\ndescription: d\n",
         );
-        assert_eq!(found, Ok((Some("n".to_owned()), "d".to_owned(), Some("s".to_owned()))));
+        assert_eq!(
+            found,
+            Ok((Some("n".to_owned()), "d".to_owned(), Some("s".to_owned())))
+        );
     }
 
     #[test]
@@ -299,8 +308,14 @@ mod tests {
     fn a_description_is_needed() {
         let missing = Err("missing field `description`".to_owned());
         assert_eq!(read("name: n\n"), missing);
-        assert_eq!(description("\"\""), Err("missing field `description`".to_owned()));
-        assert_eq!(description("~"), Err("missing field `description`".to_owned()));
+        assert_eq!(
+            description("\"\""),
+            Err("missing field `description`".to_owned())
+        );
+        assert_eq!(
+            description("~"),
+            Err("missing field `description`".to_owned())
+        );
     }
 
     #[test]
@@ -322,7 +337,9 @@ mod tests {
 
     #[test]
     fn no_text_whatever_makes_it_panic() {
-        for tail in ["", ":", ": ", "-", "- ", "\"", "'", "\\", "é: é", "\u{feff}", " :x", "|", ">"] {
+        for tail in [
+            "", ":", ": ", "-", "- ", "\"", "'", "\\", "é: é", "\u{feff}", " :x", "|", ">",
+        ] {
             for head in ["", "description: ", "  ", "- ", "a:\n  "] {
                 // Only that it returns is claimed here.
                 let _any = read(&format!("{head}{tail}\n"));

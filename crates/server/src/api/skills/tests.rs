@@ -98,7 +98,10 @@ fn skills_of_the_project_come_first_then_the_users_then_the_bundled_ones() {
             (SkillScope::System, "bundled".to_owned()),
         ]
     );
-    assert_eq!(place.names("p"), ["beta", "zeta", "at-home", "users", "bundled"]);
+    assert_eq!(
+        place.names("p"),
+        ["beta", "zeta", "at-home", "users", "bundled"]
+    );
 }
 
 #[test]
@@ -116,7 +119,10 @@ fn folders_are_looked_into_six_levels_deep_and_hidden_ones_not_at_all() {
     place.skill("p/.agents/skills/a/b/c/d/e/f/g", "seven");
     place.skill("p/.agents/skills/.hidden", "hidden");
     place.skill("p/.agents/skills", "root");
-    place.write("p/.agents/skills/lower/skill.md", "---\ndescription: d\n---\n");
+    place.write(
+        "p/.agents/skills/lower/skill.md",
+        "---\ndescription: d\n---\n",
+    );
     assert_eq!(place.names("p"), ["root", "six"]);
 }
 
@@ -151,7 +157,10 @@ fn a_faulty_file_is_told_and_hides_no_other() {
         errors,
         [
             told(bare, "missing YAML frontmatter delimited by ---"),
-            told(long, "invalid name: exceeds maximum length of 64 characters"),
+            told(
+                long,
+                "invalid name: exceeds maximum length of 64 characters"
+            ),
         ]
     );
 }
@@ -159,7 +168,10 @@ fn a_faulty_file_is_told_and_hides_no_other() {
 #[test]
 fn a_skill_without_a_name_is_called_as_its_folder() {
     let place = Place::new();
-    place.write("p/.agents/skills/folder/SKILL.md", "---\ndescription: d\n---\n");
+    place.write(
+        "p/.agents/skills/folder/SKILL.md",
+        "---\ndescription: d\n---\n",
+    );
     assert_eq!(place.names("p"), ["folder"]);
 }
 
@@ -201,7 +213,10 @@ fn how_a_skill_is_shown_comes_from_the_file_beside_it() {
     let interface = skill.interface.expect("it has one");
     assert_eq!(interface.display_name.as_deref(), Some("The A"));
     let icon = interface.icon_small.expect("it has an icon");
-    assert_eq!(icon.as_path(), place.path("p/.agents/skills/a/assets/a.svg"));
+    assert_eq!(
+        icon.as_path(),
+        place.path("p/.agents/skills/a/assets/a.svg")
+    );
 
     let bare = place.skill("p/.agents/skills/b", "b");
     place.write("p/.agents/skills/b/agents/openai.yaml", "policy:\n  x: y\n");
