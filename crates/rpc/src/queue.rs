@@ -377,6 +377,8 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::value::RawValue;
+
     use super::*;
     use crate::envelope::RequestId;
     use crate::message::{encode_notification, encode_response};
@@ -386,12 +388,17 @@ mod tests {
         (Arc::clone(&queue), Outbound::new(queue))
     }
 
+    /// Raw, because escaping this many characters takes a debug build long.
+    fn text(bytes: usize) -> Box<RawValue> {
+        RawValue::from_string(format!("\"{}\"", "x".repeat(bytes))).unwrap()
+    }
+
     fn event(bytes: usize) -> Message {
-        encode_notification("m", &"x".repeat(bytes), 0)
+        encode_notification("m", &text(bytes), 0)
     }
 
     fn reply(bytes: usize) -> Message {
-        encode_response(&RequestId::Integer(1), &"x".repeat(bytes))
+        encode_response(&RequestId::Integer(1), &text(bytes))
     }
 
     #[test]
@@ -406,9 +413,10 @@ mod tests {
     #[test]
     fn lets_events_follow_one_huge_answer() {
         let (_, out) = queue(Lag::Close);
-        out.send(reply(REPLY_BYTES_MAX * 2)).unwrap();
+        let huge = reply(REPLY_BYTES_MAX + 1);
+        out.send(huge.clone()).unwrap();
         out.send(event(1)).unwrap();
-        out.send(reply(REPLY_BYTES_MAX * 2)).unwrap();
+        out.send(huge).unwrap();
         assert_eq!(out.send(event(1)), Err(Closed));
     }
 
@@ -423,8 +431,9 @@ mod tests {
     #[test]
     fn takes_every_answer_where_reading_is_paused_instead() {
         let (_, out) = queue(Lag::Pause);
+        let answer = reply(CHARGE_MAX);
         for _ in 0..3 {
-            out.send(reply(CHARGE_MAX)).unwrap();
+            out.send(answer.clone()).unwrap();
         }
         assert_eq!(out.send(event(1)), Err(Closed));
     }
@@ -478,8 +487,9 @@ mod tests {
     #[tokio::test]
     async fn lets_the_reader_go_on_once_there_is_room() {
         let (queue, out) = queue(Lag::Pause);
+        let answer = reply(CHARGE_MAX);
         for _ in 0..2 {
-            out.send(reply(CHARGE_MAX)).unwrap();
+            out.send(answer.clone()).unwrap();
         }
         let room = queue.room();
         tokio::pin!(room);

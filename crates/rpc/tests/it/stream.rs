@@ -161,7 +161,7 @@ async fn until_idle() {
 #[tokio::test(start_paused = true)]
 async fn stops_reading_while_answers_fill_the_queue() {
     const BLOB: usize = 4 * 1024 * 1024;
-    const REQUESTS: usize = 40;
+    const REQUESTS: usize = 24;
     let (mut client, mut watch) = connect();
     watch.accepted().await;
     for id in 0..REQUESTS {
@@ -172,8 +172,8 @@ async fn stops_reading_while_answers_fill_the_queue() {
             .await;
     }
     until_idle().await;
-    // Each notification tells that the answer before it was queued; seventeen answers
-    // of this size are the first to exceed the limit.
+    // Each notification tells that the answer before it was queued; sixteen answers of
+    // this size fill the queue.
     let mut answered = 0;
     while answered * BLOB < REPLY_BYTES_MAX - BLOB {
         assert_eq!(
