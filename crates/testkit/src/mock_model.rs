@@ -66,7 +66,9 @@ impl MockResponses {
     /// # Panics
     /// When loopback cannot be listened on.
     pub async fn start() -> Self {
-        Self::bind(0, None).await.expect("loopback can be listened on")
+        Self::bind(0, None)
+            .await
+            .expect("loopback can be listened on")
     }
 
     /// Starts a mock on `port` (0 takes a free one) that appends each request to `log`

@@ -132,8 +132,8 @@ fn with_id(item: &Value, id: String) -> Value {
 fn call_item(entry: &Entry, tools: &[Tool], rid: &str) -> Option<Value> {
     let function = |name: &str, arguments: &Value| {
         json!({
-            "type": "function_call", "name": name, "arguments": arguments.to_string(),
-            "id": format!("fc_{rid}"), "call_id": format!("call_{rid}"),
+            "type": "function_call", "id": format!("fc_{rid}"), "call_id": format!("call_{rid}"),
+            "name": name, "arguments": arguments.to_string(),
         })
     };
     let custom = |name: &str, input: &str| {

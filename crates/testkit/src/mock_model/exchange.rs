@@ -32,7 +32,12 @@ pub(super) async fn exchange(stream: TcpStream, shared: &Shared) -> Result<()> {
             .unwrap_or_else(|_| String::from_utf8_lossy(body).into_owned().into()),
     };
     let method = request.method.clone();
-    let path = request.path.split('?').next().unwrap_or_default().to_owned();
+    let path = request
+        .path
+        .split('?')
+        .next()
+        .unwrap_or_default()
+        .to_owned();
     let review = review_outcome(&request.body);
     shared.note(request);
     match (method.as_str(), path.as_str()) {
@@ -124,7 +129,11 @@ async fn read(reader: &mut Reader) -> Result<(MockRequest, Vec<u8>)> {
         read_chunks(reader).await?
     } else {
         let length = headers.get("content-length").map_or("0", String::as_str);
-        read_exactly(reader, length.parse().map_err(|_| invalid("content-length"))?).await?
+        read_exactly(
+            reader,
+            length.parse().map_err(|_| invalid("content-length"))?,
+        )
+        .await?
     };
     let request = MockRequest {
         method: method.to_owned(),
@@ -141,7 +150,9 @@ async fn line(reader: &mut (impl AsyncBufReadExt + Unpin)) -> Result<String> {
     if bytes.pop() != Some(b'\n') {
         return Err(ErrorKind::UnexpectedEof.into());
     }
-    Ok(String::from_utf8_lossy(&bytes).trim_end_matches('\r').to_owned())
+    Ok(String::from_utf8_lossy(&bytes)
+        .trim_end_matches('\r')
+        .to_owned())
 }
 
 async fn read_exactly(reader: &mut Reader, length: usize) -> Result<Vec<u8>> {
@@ -205,7 +216,8 @@ async fn document(
 
 fn head(status: u16, kind: &str, headers: &[(String, String)]) -> String {
     let reason = if status == 200 { "OK" } else { "Error" };
-    let mut head = format!("HTTP/1.1 {status} {reason}\r\ncontent-type: {kind}\r\nconnection: close\r\n");
+    let mut head =
+        format!("HTTP/1.1 {status} {reason}\r\ncontent-type: {kind}\r\nconnection: close\r\n");
     for (name, value) in headers {
         // A line end inside would start another header.
         let value = value.replace(['\r', '\n'], " ");

@@ -64,11 +64,13 @@ async fn events(model: &impl Model, prompt: &str) -> Vec<ModelEvent> {
 }
 
 fn said(events: &[ModelEvent]) -> String {
-    let deltas = events.iter().filter_map(|event| match event {
-        ModelEvent::TextDelta { delta, .. } => Some(delta.as_str()),
-        _ => None,
-    });
-    deltas.collect()
+    let mut text = String::new();
+    for event in events {
+        if let ModelEvent::TextDelta { delta, .. } = event {
+            text.push_str(delta);
+        }
+    }
+    text
 }
 
 #[tokio::test]
@@ -95,7 +97,11 @@ async fn a_script_gives_the_same_events_over_http_as_in_process() {
             Arc::new(CountedIds::default()),
         );
         let events_over_http = events(&http, &prompt).await;
-        assert_eq!(events_over_http, events(&inside, &prompt).await, "{entries}");
+        assert_eq!(
+            events_over_http,
+            events(&inside, &prompt).await,
+            "{entries}"
+        );
         assert!(!events_over_http.is_empty());
     }
 }
@@ -114,7 +120,10 @@ async fn a_request_arrives_with_its_headers_query_and_body() {
     let [request] = &requests[..] else {
         panic!("one request was sent: {requests:?}");
     };
-    assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", "/v1/responses?a=x%26y"));
+    assert_eq!(
+        (request.method.as_str(), request.path.as_str()),
+        ("POST", "/v1/responses?a=x%26y")
+    );
     for (name, value) in [
         ("authorization", "Bearer tok"),
         ("x-e", "value"),
@@ -126,7 +135,11 @@ async fn a_request_arrives_with_its_headers_query_and_body() {
         ("thread-id", "T"),
         ("x-codex-window-id", "T:0"),
     ] {
-        assert_eq!(request.headers.get(name).map(String::as_str), Some(value), "{name}");
+        assert_eq!(
+            request.headers.get(name).map(String::as_str),
+            Some(value),
+            "{name}"
+        );
     }
     assert_eq!(request.body["model"], "mock-model");
     assert_eq!(request.body["client_metadata"]["turn_id"], "U");
@@ -146,7 +159,9 @@ async fn both_retry_loops_send_the_request_again() {
 
 #[tokio::test]
 async fn a_host_that_is_not_there_is_reported_without_the_query() {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("loopback");
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .await
+        .expect("loopback");
     let port = listener.local_addr().expect("an address").port();
     drop(listener);
     let mut provider = provider(&format!("http://127.0.0.1:{port}/v1?key=secret"));
@@ -156,13 +171,19 @@ async fn a_host_that_is_not_there_is_reported_without_the_query() {
     let Some(ModelEvent::Failed(failure)) = events.last() else {
         panic!("{events:?}");
     };
-    assert!(failure.message.starts_with("Connection failed: error sending request"));
+    assert!(
+        failure
+            .message
+            .starts_with("Connection failed: error sending request")
+    );
     assert!(failure.message.contains("refused") && !failure.message.contains("secret"));
 }
 
 #[tokio::test]
 async fn cancelling_hangs_up() {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("loopback");
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .await
+        .expect("loopback");
     let port = listener.local_addr().expect("an address").port();
     let provider = provider(&format!("http://127.0.0.1:{port}/v1"));
     let model = over_http(provider, Env::empty());
@@ -171,7 +192,10 @@ async fn cancelling_hangs_up() {
     let (mut host, _) = listener.accept().await.expect("a connection");
     let answer = "HTTP/1.1 200 OK\r\nopenai-model: other\r\n\r\n";
     host.write_all(answer.as_bytes()).await.expect("sent");
-    assert!(matches!(stream.recv().await, Some(ModelEvent::Rerouted { .. })));
+    assert!(matches!(
+        stream.recv().await,
+        Some(ModelEvent::Rerouted { .. })
+    ));
     cancel.cancel();
     assert_eq!(stream.recv().await, None);
     // The request is read to the end of the connection, which comes from the client.
@@ -187,7 +211,10 @@ async fn a_gate_is_opened_from_inside_and_over_http() {
     let prompt = "@@ [{\"gate\": \"a\", \"say\": \"hi\", \"gate_end\": \"b\"}]";
     let mut stream = model.stream(request(prompt), CancellationToken::new());
     mock.open_gate("a");
-    assert!(matches!(stream.recv().await, Some(ModelEvent::ItemAdded(_))));
+    assert!(matches!(
+        stream.recv().await,
+        Some(ModelEvent::ItemAdded(_))
+    ));
     let (status, _) = http(&mock, "POST", "/_gate/b", "").await;
     assert_eq!(status, 200);
     let mut last = None;
@@ -204,11 +231,18 @@ async fn everything_else_is_answered_as_by_a_small_host() {
     assert_eq!((status, &body["data"]), (200, &json!([])));
     let (status, body) = http(&mock, "POST", "/v1/images/edits", "{}").await;
     assert!(status == 200 && body["data"][0]["b64_json"].is_string());
-    assert_eq!(http(&mock, "POST", "/x/analytics-events", "{}").await.0, 200);
+    assert_eq!(
+        http(&mock, "POST", "/x/analytics-events", "{}").await.0,
+        200
+    );
     assert_eq!(http(&mock, "GET", "/nothing", "").await.0, 404);
     let (status, body) = http(&mock, "POST", "/v1/responses", "no JSON").await;
     assert_eq!(status, 400);
-    assert!(body["error"]["message"].as_str().is_some_and(|text| text.contains("unreadable")));
+    assert!(
+        body["error"]["message"]
+            .as_str()
+            .is_some_and(|text| text.contains("unreadable"))
+    );
     assert_eq!(mock.requests().last().expect("noted").body, "no JSON");
 }
 
@@ -235,7 +269,10 @@ async fn requests_are_appended_to_the_log() {
         .map(|line| serde_json::from_str(line).expect("JSON"))
         .collect();
     assert_eq!(lines[0]["body"], json!({"input": "hi"}));
-    assert_eq!((&lines[1]["path"], &lines[1]["body"]), (&json!("/b"), &Value::Null));
+    assert_eq!(
+        (&lines[1]["path"], &lines[1]["body"]),
+        (&json!("/b"), &Value::Null)
+    );
 }
 
 #[tokio::test]
@@ -243,8 +280,13 @@ async fn a_host_without_a_key_needs_none() {
     let mock = MockResponses::start().await;
     let ids = Arc::new(CountedIds::default());
     let provider = Arc::new(provider(&mock.base_url()));
-    let model =
-        ResponsesModel::new(provider, HttpClient::new(), Arc::new(NoAuth), Env::empty(), ids);
+    let model = ResponsesModel::new(
+        provider,
+        HttpClient::new(),
+        Arc::new(NoAuth),
+        Env::empty(),
+        ids,
+    );
     assert_eq!(said(&events(&model, "hi").await), "echo: hi");
     assert_eq!(mock.requests()[0].headers.get("authorization"), None);
 }
@@ -263,5 +305,8 @@ async fn http(mock: &MockResponses, method: &str, path: &str, body: &str) -> (u1
     stream.read_to_string(&mut answer).await.expect("an answer");
     let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
     let status = head.split(' ').nth(1).and_then(|word| word.parse().ok());
-    (status.expect("a status"), serde_json::from_str(body).unwrap_or_default())
+    (
+        status.expect("a status"),
+        serde_json::from_str(body).unwrap_or_default(),
+    )
 }
