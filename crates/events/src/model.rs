@@ -55,7 +55,8 @@ pub enum ModelEvent {
     Retrying {
         /// Which retry this is, from 1.
         attempt: u32,
-        /// How many there may be.
+        /// How many there may be; 0 while the host cannot be reached and is waited for
+        /// without a limit.
         max: u32,
         /// Why the attempt broke.
         failure: ModelFailure,
