@@ -10,7 +10,7 @@ use loomd_protocol::{ItemCompletedNotification, ItemKind, ThreadItem, Turn};
 use serde::Serialize;
 
 use crate::context;
-use crate::event::{DiskError, TaskComplete, TaskStarted, TokenCount, TurnAborted};
+use crate::event::{DiskError, RolledBack, TaskComplete, TaskStarted, TokenCount, TurnAborted};
 use crate::item::{self, DiskItem};
 use crate::legacy;
 use crate::meta::{self, HistoryBase};
@@ -218,6 +218,11 @@ impl Encoder {
     /// A token count, also one that says nothing.
     pub(crate) fn token_count(&mut self, at: Place, count: TokenCount) {
         self.event_line(at, "token_count", count);
+    }
+
+    /// Turns are taken back.
+    pub(crate) fn rolled_back(&mut self, at: Place, event: &RolledBack) {
+        self.event_line(at, "thread_rolled_back", event);
     }
 
     /// An entry of the model's history.

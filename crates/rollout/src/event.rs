@@ -303,10 +303,14 @@ impl TokenInfo {
 }
 
 /// The last turns are taken back.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct RolledBack {
+    /// How many of them the user began.
     #[serde(default)]
     pub(crate) num_turns: usize,
+    /// loomd's own: the first turn that is taken back, also where no user began it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) before_turn_id: Option<String>,
 }
 
 #[cfg(test)]

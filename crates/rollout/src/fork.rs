@@ -1,19 +1,22 @@
-//! Forks and reverts: a thread's history, whole or up to a turn, as a file of its own.
+//! Forks and reverts: a thread's history, whole or up to a turn.
 //!
-//! The copy is written anew in the hybrid form, so that it needs no other file and any
+//! A fork is a copy in a file of its own, written anew in the hybrid form, so that it needs no other file and any
 //! source, legacy or paginated, gives a thread that both versions show. (The reference
-//! itself refers to the source file instead; such files are read, not made.)
+//! itself refers to the source file instead; such files are read, not made.) A revert
+//! only appends: replacing or splitting the file confuses a reference that has an index
+//! of it (seen on 0.169.0).
 
 use std::path::Path;
 
 use loomd_events::{SessionMeta, ThreadSnapshot, TurnEndReason};
-use uuid::Uuid;
+use loomd_protocol::{ItemKind, Turn};
 
-use crate::decode::{Cut, Decoded};
+use crate::context;
+use crate::decode::Decoded;
 use crate::encode::{Encoder, ItemPlace, Place};
 use crate::error::{Error, Result};
-use crate::event::TokenCount;
-use crate::layout::{SESSIONS, date_folder, file_name, home_of, segment_file_name};
+use crate::event::{RolledBack, TokenCount};
+use crate::layout::{SESSIONS, date_folder, file_name, home_of};
 use crate::lock::WriterLock;
 use crate::read::{load, restore_unfinished};
 use crate::writer::{Writer, ending};
@@ -37,8 +40,7 @@ impl Writer {
     /// [`Error::NoTurn`] and [`Error::TurnInProgress`] for a bad `last_turn_id`, else as
     /// [`crate::read()`] for the source and [`Writer::create`] for the new thread.
     pub fn fork(home: &Path, fork: &Fork<'_>) -> Result<(Self, ThreadSnapshot)> {
-        let cut = fork.last_turn_id.map(|id| Cut::Through(id.to_owned()));
-        let decoded = source(fork.source, cut)?;
+        let decoded = source(fork.source, fork.last_turn_id)?;
         if let Some(last) = fork.last_turn_id
             && decoded.open_turn_id() == Some(last)
         {
@@ -55,44 +57,40 @@ impl Writer {
         finish(writer)
     }
 
-    /// Takes back a turn and all later ones: the thread goes on in a new segment, its
-    /// earlier file stays. Event numbers go on. `segment` is a fresh UUIDv7, `at_ms` is
-    /// now, Unix milliseconds.
+    /// Opens a thread as [`Writer::open`] does and takes back a turn and all later ones.
+    /// The file keeps them; a line says that they no longer count. 0.131.0 honours it,
+    /// 0.169.0 for the model's history but not in its view of a paginated thread (seen
+    /// on both). `at_ms` is now, Unix milliseconds.
     ///
     /// # Errors
-    /// [`Error::NoTurn`] when there is no such turn, [`Error::OutsideHome`] for a file
-    /// that lies in no home folder, else as [`Writer::open`].
-    pub fn revert(
-        path: &Path,
-        before_turn_id: &str,
-        segment: Uuid,
-        at_ms: i64,
-    ) -> Result<(Self, ThreadSnapshot)> {
-        let home = home_of(path).ok_or_else(|| Error::OutsideHome(path.to_path_buf()))?;
-        let (whole, _) = load(path, None)?;
-        let lock = WriterLock::take(home, whole.meta.session.id)?;
-        let decoded = source(path, Some(Cut::Before(before_turn_id.to_owned())))?;
-        let meta = &decoded.meta.session;
-        let folder = home.join(SESSIONS).join(date_folder(at_ms));
-        let name = segment_file_name(at_ms, meta.id, segment);
-        let mut writer = Self::begin(home, &folder, &name, meta.id, lock)?;
-        let encoder = writer.encoder();
-        encoder.session_meta(at_ms, meta, None);
-        copy(&decoded, meta, at_ms, encoder);
-        // Numbers go on behind those of the turns that were taken back.
+    /// [`Error::NoTurn`] when there is no such turn, else as [`Writer::open`].
+    pub fn revert(path: &Path, before_turn_id: &str, at_ms: i64) -> Result<(Self, ThreadSnapshot)> {
+        let (mut writer, snapshot) = Self::open(path, at_ms)?;
+        let from = snapshot
+            .turns
+            .iter()
+            .position(|turn| turn.id == before_turn_id)
+            .ok_or_else(|| Error::NoTurn(before_turn_id.to_owned()))?;
+        let is_users = |turn: &&Turn| {
+            let mut items = turn.items.iter();
+            items.any(|item| matches!(item.kind, ItemKind::UserMessage(_)))
+        };
+        let body = RolledBack {
+            num_turns: snapshot.turns[from..].iter().filter(is_users).count(),
+            before_turn_id: Some(before_turn_id.to_owned()),
+        };
         let at = Place {
             at_ms,
-            seq: Some(whole.last_seq),
+            seq: Some(snapshot.last_seq + 1),
         };
-        let usage = decoded.usage.as_ref().map(|(_, usage)| usage);
-        encoder.token_count(at, TokenCount::of(usage));
+        writer.encoder().rolled_back(at, &body);
         finish(writer)
     }
 }
 
 /// The source's history, with what a running writer has not finished.
-fn source(path: &Path, cut: Option<Cut>) -> Result<Decoded> {
-    let (mut decoded, _) = load(path, cut)?;
+fn source(path: &Path, last_turn_id: Option<&str>) -> Result<Decoded> {
+    let (mut decoded, _) = load(path, last_turn_id.map(str::to_owned))?;
     if let Some(home) = home_of(path) {
         restore_unfinished(home, &mut decoded);
     }
@@ -106,28 +104,34 @@ fn finish(mut writer: Writer) -> Result<(Writer, ThreadSnapshot)> {
 }
 
 /// Writes a history turn by turn, each with the entries of the model's history that
-/// were added in it.
+/// were added in it. What a compaction replaced is not taken over: the compacted
+/// history then stands in the last turn that began before it.
 fn copy(decoded: &Decoded, meta: &SessionMeta, at_ms: i64, encoder: &mut Encoder) {
     let at = Place { at_ms, seq: None };
     let thread_id = meta.id.to_string();
     let all = decoded.history.len();
-    let mut done = 0;
-    let mut history_until = |end: Option<usize>, encoder: &mut Encoder| {
-        // A compaction has moved the history of earlier turns to a later one.
-        let end = end.unwrap_or(done).clamp(done, all);
-        for entry in &decoded.history[done..end] {
-            encoder.history(at, &entry.json);
+    let starts = decoded.turns.iter().map(|state| {
+        let is_current = state.mark.epoch == decoded.epoch;
+        if is_current {
+            state.mark.len.min(all)
+        } else {
+            0
         }
-        done = end;
-    };
-    for (index, state) in decoded.turns.iter().enumerate() {
-        history_until(state.mark, encoder);
+    });
+    let ends = starts.clone().skip(1).chain([all]);
+    let before_turns = starts.clone().next().unwrap_or(all);
+    let mut entries = decoded.history.iter();
+    for entry in entries.by_ref().take(before_turns) {
+        encoder.history(at, &entry.json);
+    }
+    for ((state, start), end) in decoded.turns.iter().zip(starts).zip(ends) {
         encoder.turn_started(at, &state.turn, None);
         if let Some(context) = &state.context {
-            encoder.line(at, "turn_context", crate::context::encode(context));
+            encoder.line(at, "turn_context", context::encode(context));
         }
-        let next = decoded.turns.get(index + 1);
-        history_until(next.map_or(Some(all), |next| next.mark), encoder);
+        for entry in entries.by_ref().take(end.saturating_sub(start)) {
+            encoder.history(at, &entry.json);
+        }
         for item in &state.turn.items {
             let place = ItemPlace {
                 thread_id: &thread_id,
@@ -143,5 +147,4 @@ fn copy(decoded: &Decoded, meta: &SessionMeta, at_ms: i64, encoder: &mut Encoder
         let reason = ending(&state.turn).unwrap_or(TurnEndReason::Interrupted);
         encoder.turn_ended(at, &state.turn, reason);
     }
-    history_until(Some(all), encoder);
 }

@@ -34,7 +34,7 @@ mod read;
 mod time;
 mod writer;
 
-pub use decode::{Cut, Report};
+pub use decode::Report;
 pub use error::{Error, Result};
 pub use fork::Fork;
 pub use inflight::{JOURNAL_BYTES_MAX, OUTPUT_BYTES_MAX};

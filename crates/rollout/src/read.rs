@@ -10,7 +10,7 @@ use loomd_protocol::{ItemKind, ThreadItem};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::decode::{Cut, Decoded, Decoder, Origin, Report};
+use crate::decode::{Decoded, Decoder, Origin, Report};
 use crate::error::{Error, Result, io_error};
 use crate::inflight;
 use crate::layout::{find_segment, home_of};
@@ -89,8 +89,8 @@ pub(crate) struct Tail {
     pub(crate) ended: bool,
 }
 
-/// Replays a file and what it continues, up to `cut`.
-pub(crate) fn load(path: &Path, cut: Option<Cut>) -> Result<(Decoded, Tail)> {
+/// Replays a file and what it continues, to its end or to that of the turn `cut`.
+pub(crate) fn load(path: &Path, cut: Option<String>) -> Result<(Decoded, Tail)> {
     let file = File::open(path).map_err(io_error("open", path))?;
     let mut lines = Lines::new(
         BufReader::with_capacity(READ_BUFFER_BYTES, file),

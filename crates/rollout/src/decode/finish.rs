@@ -3,19 +3,27 @@
 use loomd_events::{HistoryItem, ThreadSnapshot, TurnContext};
 use loomd_protocol::{ThreadItem, ThreadTokenUsage, Turn};
 
-use super::{Cut, Decoder, Report, interrupt};
+use super::{Decoder, Report, interrupt};
 use crate::history::normalise;
 use crate::meta::FileMeta;
 use crate::time::parse_ms;
+
+/// A place in the model's history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mark {
+    /// Compactions before it.
+    pub(crate) epoch: usize,
+    /// Entries before it, in the history of its epoch.
+    pub(crate) len: usize,
+}
 
 /// A turn with what belongs to it besides its items.
 #[derive(Debug, Clone)]
 pub(crate) struct TurnState {
     /// The turn.
     pub(crate) turn: Turn,
-    /// Entries of the history before the turn began; `None` where a compaction has
-    /// replaced them since.
-    pub(crate) mark: Option<usize>,
+    /// The history before the turn began.
+    pub(crate) mark: Mark,
     /// The settings it ran with.
     pub(crate) context: Option<TurnContext>,
     /// The last token count in it.
@@ -35,6 +43,8 @@ pub(crate) struct Decoded {
     pub(crate) open: Option<usize>,
     /// The history as stored, not yet made whole.
     pub(crate) history: Vec<HistoryItem>,
+    /// Compactions so far.
+    pub(crate) epoch: usize,
     pub(crate) context: Option<TurnContext>,
     pub(crate) usage: Option<(String, ThreadTokenUsage)>,
     pub(crate) preview: Option<String>,
@@ -50,10 +60,8 @@ impl Decoder {
     /// Ends the replay. `Err` holds the turn of a cut that was never met; `Ok(None)`
     /// means that no line said whose thread it is.
     pub(crate) fn finish(self) -> Result<Option<Decoded>, String> {
-        if let (Some(Cut::Through(id) | Cut::Before(id)), false) =
-            (&self.cut, self.cut_seen || self.done)
-        {
-            return Err(id.clone());
+        if let (Some(cut), false) = (self.cut, self.cut_seen) {
+            return Err(cut);
         }
         let Some(meta) = self.meta else {
             return Ok(None);
@@ -65,6 +73,7 @@ impl Decoder {
             turns: self.turns,
             open,
             history: self.history,
+            epoch: self.replaced.len(),
             context: self.context,
             usage: self.usage,
             preview: self.preview,

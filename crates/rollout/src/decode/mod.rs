@@ -20,7 +20,7 @@ mod turns;
 
 use std::borrow::Cow;
 
-use loomd_events::{HistoryItem, TurnContext};
+use loomd_events::{HistoryItem, HistoryKind, TurnContext};
 use loomd_protocol::{ItemKind, ThreadItem, ThreadTokenUsage, Turn, TurnStatus};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -32,16 +32,7 @@ use crate::meta::{FileMeta, HistoryBase, HistoryMode};
 use crate::preview;
 use crate::{context, history, item, meta};
 
-pub(crate) use finish::{Decoded, TurnState};
-
-/// Where a replay ends before the file does.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Cut {
-    /// Behind this turn.
-    Through(String),
-    /// Before this turn.
-    Before(String),
-}
+pub(crate) use finish::{Decoded, Mark, TurnState};
 
 /// How much of a file was understood.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -76,6 +67,8 @@ pub(crate) struct Decoder {
     /// Index of the turn that runs.
     open: Option<usize>,
     history: Vec<HistoryItem>,
+    /// The histories that compactions replaced, oldest first.
+    replaced: Vec<Vec<HistoryItem>>,
     context: Option<TurnContext>,
     usage: Option<(String, ThreadTokenUsage)>,
     preview: Option<String>,
@@ -88,7 +81,8 @@ pub(crate) struct Decoder {
     next_ordinal: u64,
     /// Whether the last own line has no ordinal.
     bare_end: bool,
-    cut: Option<Cut>,
+    /// The last turn that is replayed.
+    cut: Option<String>,
     cut_seen: bool,
     done: bool,
     pub(crate) report: Report,
@@ -114,8 +108,8 @@ struct Compacted<'a> {
 }
 
 impl Decoder {
-    /// A replay that ends at `cut`, or with the file.
-    pub(crate) fn new(cut: Option<Cut>) -> Self {
+    /// A replay that ends behind the turn `cut`, or with the file.
+    pub(crate) fn new(cut: Option<String>) -> Self {
         Self {
             cut,
             ..Self::default()
@@ -226,7 +220,7 @@ impl Decoder {
             }
             "thread_rolled_back" => {
                 if let Ok(event) = serde_json::from_str::<RolledBack>(payload) {
-                    self.roll_back(event.num_turns);
+                    self.roll_back(&event);
                 }
             }
             // A shadow repeats an `item_completed` line.
@@ -244,27 +238,29 @@ impl Decoder {
             self.report.malformed += 1;
             return;
         };
+        let old = std::mem::take(&mut self.history);
         match event.replacement_history {
             Some(entries) => {
+                let entries = entries.into_iter();
                 self.history = entries
-                    .into_iter()
                     .filter_map(|raw| history::decode(raw.get()))
                     .collect();
             }
             // Before replacement histories were stored: the user's words and the summary.
             None => {
-                self.history.retain(|entry| match &entry.kind {
-                    loomd_events::HistoryKind::Message { role } => role == "user",
-                    loomd_events::HistoryKind::Reasoning
-                    | loomd_events::HistoryKind::Call { .. }
-                    | loomd_events::HistoryKind::Output { .. }
-                    | loomd_events::HistoryKind::Other { .. } => false,
-                });
+                let users = old.iter().filter(|entry| is_from_user(entry));
+                self.history = users.cloned().collect();
                 self.history.extend(history::user_message(&event.message));
             }
         }
-        for turn in &mut self.turns {
-            turn.mark = None;
+        self.replaced.push(old);
+    }
+
+    /// Where the history stands now.
+    fn mark(&self) -> Mark {
+        Mark {
+            epoch: self.replaced.len(),
+            len: self.history.len(),
         }
     }
 
@@ -344,7 +340,7 @@ impl Decoder {
         );
         let implicit = self.open.is_none_or(|open| self.turns[open].implicit);
         if (is_user && implicit) || self.open.is_none() {
-            self.begin_turn(TurnState::implicit(index, self.history.len()));
+            self.begin_turn(TurnState::implicit(index, self.mark()));
         }
         let Some(at) = self.open else {
             return;
@@ -385,24 +381,46 @@ impl Decoder {
         }
     }
 
-    /// Takes back the last `count` turns that the user began, and all that follows them.
-    fn roll_back(&mut self, count: usize) {
-        let user_turns = self.turns.iter().enumerate().rev().filter(|(_, state)| {
-            let items = state.turn.items.iter();
-            items.into_iter().any(is_user_message)
-        });
-        let Some((from, _)) = count
-            .checked_sub(1)
-            .and_then(|skip| user_turns.map(|(at, _)| (at, ())).nth(skip))
-            .or_else(|| (count > 0 && !self.turns.is_empty()).then_some((0, ())))
-        else {
+    /// Takes back the turns from the one that the event names, else the last
+    /// `num_turns` that the user began with all that follows them.
+    fn roll_back(&mut self, event: &RolledBack) {
+        let named = event
+            .before_turn_id
+            .as_deref()
+            .and_then(|id| self.find_turn(id));
+        let counted = || {
+            let user_turns = self.turns.iter().enumerate().rev().filter(|(_, state)| {
+                let mut items = state.turn.items.iter();
+                items.any(is_user_message)
+            });
+            let skip = event.num_turns.checked_sub(1)?;
+            let mut indexes = user_turns.map(|(at, _)| at);
+            // More turns than there are means all of them.
+            indexes.nth(skip).or(Some(0))
+        };
+        let Some(from) = named.or_else(counted) else {
             return;
         };
-        if let Some(mark) = self.turns[from].mark {
-            self.history.truncate(mark);
+        if let Some(state) = self.turns.get(from) {
+            let mark = state.mark;
+            if mark.epoch < self.replaced.len() {
+                self.history = self.replaced.swap_remove(mark.epoch);
+                self.replaced.truncate(mark.epoch);
+            }
+            self.history.truncate(mark.len);
         }
         self.turns.truncate(from);
         self.open = None;
+    }
+}
+
+fn is_from_user(entry: &HistoryItem) -> bool {
+    match &entry.kind {
+        HistoryKind::Message { role } => role == "user",
+        HistoryKind::Reasoning
+        | HistoryKind::Call { .. }
+        | HistoryKind::Output { .. }
+        | HistoryKind::Other { .. } => false,
     }
 }
 

@@ -2,21 +2,21 @@
 
 use loomd_protocol::{Turn, TurnItemsView, TurnStatus};
 
-use super::{Cut, Decoder, TurnState, interrupt};
+use super::{Decoder, Mark, TurnState, interrupt};
 use crate::event::{TaskComplete, TaskStarted, TurnAborted};
 
 impl TurnState {
     /// A turn that no event began.
-    pub(super) fn implicit(index: u64, mark: usize) -> Self {
+    pub(super) fn implicit(index: u64, mark: Mark) -> Self {
         let mut state = Self::new(format!("rollout-{index}"), mark);
         state.turn.status = TurnStatus::Completed;
         state.implicit = true;
         state
     }
 
-    fn new(id: String, mark: usize) -> Self {
+    fn new(id: String, mark: Mark) -> Self {
         Self {
-            mark: Some(mark),
+            mark,
             context: None,
             usage: None,
             implicit: false,
@@ -42,22 +42,14 @@ impl Decoder {
         self.turns.iter().rposition(|state| state.turn.id == id)
     }
 
-    /// Makes a new turn the open one. Does nothing but end the replay where the cut lies
-    /// before it.
+    /// Makes a new turn the open one, or ends the replay where the cut lies before it.
     pub(super) fn begin_turn(&mut self, state: TurnState) {
-        self.done |= match &self.cut {
-            Some(Cut::Through(_)) => self.cut_seen,
-            Some(Cut::Before(id)) => {
-                self.cut_seen |= *id == state.turn.id;
-                self.cut_seen
-            }
-            None => false,
-        };
+        if let Some(cut) = &self.cut {
+            self.done |= self.cut_seen;
+            self.cut_seen |= *cut == state.turn.id;
+        }
         if self.done {
             return;
-        }
-        if let Some(Cut::Through(id)) = &self.cut {
-            self.cut_seen = *id == state.turn.id;
         }
         if let Some(open) = self.open {
             interrupt(&mut self.turns[open].turn);
@@ -74,7 +66,7 @@ impl Decoder {
             self.open = Some(known);
             return;
         }
-        let mut state = TurnState::new(event.turn_id, self.history.len());
+        let mut state = TurnState::new(event.turn_id, self.mark());
         state.bare = bare;
         state.turn.started_at = event.started_at;
         if event.root_turn_id.is_some() {

@@ -31,6 +31,10 @@ pub(crate) struct CommandExecution {
     exit_code: Option<i32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     duration: Option<Duration>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    plugin_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    script_path: Option<String>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -143,6 +147,8 @@ impl CommandExecution {
             aggregated_output: command.aggregated_output.clone(),
             exit_code: command.exit_code,
             duration: command.duration_ms.map(Duration::of_ms),
+            plugin_id: command.plugin_id.clone(),
+            script_path: command.script_path.clone(),
         }
     }
 
@@ -156,8 +162,8 @@ impl CommandExecution {
         ThreadItem::new(
             self.id,
             ItemKind::CommandExecution(CommandExecutionItem {
-                plugin_id: None,
-                script_path: None,
+                plugin_id: self.plugin_id,
+                script_path: self.script_path,
                 command: join(self.command),
                 cwd,
                 process_id: self.process_id,

@@ -1,8 +1,9 @@
 //! What people and the model say: user and agent messages, reasoning, plans, hook prompts.
 
 use loomd_protocol::{
-    AgentMessageItem, ByteRange, HookPromptFragment, ImageDetail, ItemKind, MemoryCitation,
-    MemoryCitationEntry, MessagePhase, TextElement, ThreadItem, UserInput, UserMessageItem,
+    AgentMessageDelivery, AgentMessageItem, AgentMessageModeration, AsyncUserInputQuestion,
+    ByteRange, HookPromptFragment, ImageDetail, ItemKind, MemoryCitation, MemoryCitationEntry,
+    MessagePhase, TextElement, ThreadItem, UserInput, UserMessageItem,
 };
 use serde::{Deserialize, Serialize};
 
@@ -181,6 +182,12 @@ pub(crate) struct AgentMessage {
     phase: Option<MessagePhase>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     memory_citation: Option<DiskCitation>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    delivery: Option<AgentMessageDelivery>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    questions: Option<Vec<AsyncUserInputQuestion>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    moderation: Option<AgentMessageModeration>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -190,15 +197,18 @@ enum AgentContent {
 }
 
 /// Which memories an answer rests on.
+/// Its members are stored in camelCase.
 #[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct DiskCitation {
     #[serde(default)]
     entries: Vec<DiskCitationEntry>,
-    #[serde(default, rename = "rollout_ids", alias = "thread_ids")]
+    #[serde(default, rename = "rolloutIds")]
     thread_ids: Vec<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct DiskCitationEntry {
     path: String,
     line_start: u32,
@@ -244,6 +254,9 @@ impl AgentMessage {
             }],
             phase: agent.phase,
             memory_citation: agent.memory_citation.as_ref().map(DiskCitation::of),
+            delivery: agent.delivery,
+            questions: agent.questions.clone(),
+            moderation: agent.moderation.clone(),
         }
     }
 
@@ -259,7 +272,9 @@ impl AgentMessage {
                 text,
                 phase: self.phase,
                 memory_citation: self.memory_citation.map(DiskCitation::into_citation),
-                ..AgentMessageItem::default()
+                delivery: self.delivery,
+                questions: self.questions,
+                moderation: self.moderation,
             }),
         )
     }

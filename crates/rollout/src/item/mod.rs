@@ -1,9 +1,9 @@
 //! Items as `item_completed` lines store them: the reference's inner form, in
 //! PascalCase kinds and snake_case members, translated to and from the wire's.
 //!
-//! Invariants: what [`encode`] writes, [`decode`] reads back as it was, but for what
-//! the stored form cannot say (moderation, delivery and questions of an agent
-//! message; app and plugin members of tool calls, which loomd does not make).
+//! Invariants: what [`encode`] writes, [`decode`] reads back as it was, but for the app
+//! context of MCP calls, whose stored form is not known, and for states that only a
+//! running item has (they are stored as failed).
 //! A stored item of a kind that is not known is skipped, never an error.
 
 mod exec;

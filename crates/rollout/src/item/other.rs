@@ -243,15 +243,19 @@ impl ExitedReview {
 
     /// What the user is shown.
     pub(crate) fn text(&self) -> String {
-        // The words for a review without a result are the reference's (storage facts, 0.169.0).
-        let Some(output) = &self.review_output else {
-            return "Reviewer failed to output a response.".to_owned();
-        };
-        render_review(output)
+        self.review_output
+            .as_ref()
+            .map(render_review)
+            .filter(|text| !text.is_empty())
+            .unwrap_or_else(|| NO_REVIEW.to_owned())
     }
 }
 
-/// Explanation first, then one entry per finding with its place and text.
+/// What the reference shows for a review without a result (seen on 0.169.0).
+const NO_REVIEW: &str = "Reviewer failed to output a response.";
+
+/// The explanation, then an entry per finding with its place and text, in the form that
+/// the reference shows (seen on 0.169.0).
 fn render_review(output: &ReviewOutput) -> String {
     #[derive(Deserialize)]
     struct Finding {
@@ -265,31 +269,39 @@ fn render_review(output: &ReviewOutput) -> String {
     #[derive(Deserialize)]
     struct Location {
         absolute_file_path: String,
-        line_range: Lines,
+        line_range: Range,
     }
     #[derive(Deserialize)]
-    struct Lines {
+    struct Range {
         start: u64,
         end: u64,
     }
-    let mut text = output.overall_explanation.trim().to_owned();
-    for raw in &output.findings {
-        let Ok(finding) = serde_json::from_str::<Finding>(raw.get()) else {
-            continue;
-        };
-        if !text.is_empty() {
-            text.push_str("\n\n");
-        }
-        text.push_str(&format!("- {}", finding.title));
+    let entry = |raw: &Box<RawValue>| {
+        let finding = serde_json::from_str::<Finding>(raw.get()).ok()?;
+        let mut text = format!("- {}", finding.title);
         if let Some(place) = finding.code_location {
-            let Lines { start, end } = place.line_range;
-            text.push_str(&format!(" ({}:{start}-{end})", place.absolute_file_path));
+            let Range { start, end } = place.line_range;
+            text.push_str(&format!(" — {}:{start}-{end}", place.absolute_file_path));
         }
         for line in finding.body.lines() {
             text.push_str(&format!("\n  {line}"));
         }
-    }
-    text
+        Some(text)
+    };
+    let entries: Vec<String> = output.findings.iter().filter_map(entry).collect();
+    let heading = match entries.len() {
+        0 => None,
+        1 => Some("Review comment:".to_owned()),
+        _ => Some("Full review comments:".to_owned()),
+    };
+    let explanation = output.overall_explanation.trim().to_owned();
+    Some(explanation)
+        .filter(|text| !text.is_empty())
+        .into_iter()
+        .chain(heading)
+        .chain(entries)
+        .collect::<Vec<_>>()
+        .join("\n\n")
 }
 
 /// An item that only marks a place.

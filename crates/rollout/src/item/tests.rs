@@ -60,7 +60,15 @@ pub(crate) fn all_kinds() -> Vec<ThreadItem> {
                 }],
                 thread_ids: vec!["01a2058c-a773-7973-b6d6-7d17797aa558".into()],
             }),
-            ..AgentMessageItem::default()
+            delivery: Some(AgentMessageDelivery::Async),
+            questions: Some(vec![AsyncUserInputQuestion {
+                title: "t".into(),
+                options: Some(vec!["a".into()]),
+            }]),
+            moderation: Some(AgentMessageModeration {
+                moderated: true,
+                display: None,
+            }),
         }),
         ItemKind::FunctionCallOutput(FunctionCallOutputItem {
             name: "n".into(),
@@ -256,6 +264,41 @@ fn a_command_that_does_not_quote_back_stays_as_it_is() {
         assert_eq!(read, item);
     }
 }
+
+#[test]
+fn shows_a_review_as_the_reference_does() {
+    let finding = |title: &str| {
+        format!(
+            r#"{{"title":"{title}","body":"l1\n\nl3","confidence_score":0.5,"priority":1,"code_location":{{"absolute_file_path":"/f","line_range":{{"start":1,"end":2}}}}}}"#
+        )
+    };
+    let show = |output: String| {
+        let json = format!(r#"{{"type":"ExitedReviewMode","id":"x","review_output":{output}}}"#);
+        let item = decode("ExitedReviewMode", &json).unwrap().unwrap();
+        let ItemKind::ExitedReviewMode { review } = item.kind else {
+            panic!("a review's end stays one");
+        };
+        review
+    };
+    let output = |findings: String, explanation: &str| {
+        format!(
+            r#"{{"findings":[{findings}],"overall_correctness":"ok","overall_explanation":"{explanation}","overall_confidence_score":0.5}}"#
+        )
+    };
+    assert_eq!(
+        show(output(format!("{},{}", finding("A"), finding("B")), "expl")),
+        "expl\n\nFull review comments:\n\n- A — /f:1-2\n  l1\n  \n  l3\n\n- B — /f:1-2\n  l1\n  \n  l3"
+    );
+    assert_eq!(
+        show(output(finding("A"), "")),
+        "Review comment:\n\n- A — /f:1-2\n  l1\n  \n  l3"
+    );
+    assert_eq!(show(output(String::new(), "  expl ")), "expl");
+    assert_eq!(show(output(String::new(), "")), NO_REVIEW);
+    assert_eq!(show("null".to_owned()), NO_REVIEW);
+}
+
+const NO_REVIEW: &str = "Reviewer failed to output a response.";
 
 #[test]
 fn urls_and_paths_translate_both_ways() {

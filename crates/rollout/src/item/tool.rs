@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use loomd_protocol::{
     CollabAgentState, CollabAgentStatus, CollabAgentTool, CollabAgentToolCallItem,
     CollabAgentToolCallStatus, DynamicToolCallItem, DynamicToolCallOutputContentItem,
-    DynamicToolCallStatus, ItemKind, McpToolCallError, McpToolCallItem, McpToolCallResult,
-    McpToolCallStatus, SubAgentActivityItem, SubAgentActivityKind, ThreadItem, WebSearchAction,
-    WebSearchItem,
+    DynamicToolCallStatus, ItemKind, McpAppUi, McpToolCallError, McpToolCallItem,
+    McpToolCallResult, McpToolCallStatus, SubAgentActivityItem, SubAgentActivityKind, ThreadItem,
+    WebSearchAction, WebSearchItem,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -59,6 +59,12 @@ pub(crate) struct Mcp {
     error: Option<McpError>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     duration: Option<Duration>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    plugin_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mcp_app_resource_uri: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mcp_app_ui: Option<McpAppUi>,
 }
 
 /// What an MCP server answered.
@@ -121,6 +127,9 @@ impl Mcp {
                 message: error.message.clone(),
             }),
             duration: call.duration_ms.map(Duration::of_ms),
+            plugin_id: call.plugin_id.clone(),
+            mcp_app_resource_uri: call.mcp_app_resource_uri.clone(),
+            mcp_app_ui: call.mcp_app_ui.clone(),
         }
     }
 
@@ -133,9 +142,9 @@ impl Mcp {
                 status: self.status,
                 arguments: self.arguments,
                 app_context: None,
-                mcp_app_resource_uri: None,
-                mcp_app_ui: None,
-                plugin_id: None,
+                mcp_app_resource_uri: self.mcp_app_resource_uri,
+                mcp_app_ui: self.mcp_app_ui,
+                plugin_id: self.plugin_id,
                 read_only_hint: self.read_only_hint,
                 result: self.result.map(McpResult::into_result),
                 error: self.error.map(|error| McpToolCallError {

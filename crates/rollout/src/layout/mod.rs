@@ -16,7 +16,7 @@ mod shift;
 
 pub(crate) use find::find_segment;
 pub use find::{FileStamp, Found, find, scan};
-pub use name::{RolloutName, date_folder, file_name, home_of, parse, segment_file_name};
+pub use name::{RolloutName, date_folder, file_name, home_of, parse};
 pub use names::{NAME_LINE_BYTES_MAX, append_name, read_names};
 pub use shift::{archive, remove, unarchive};
 

@@ -58,13 +58,6 @@ pub fn file_name(created_ms: i64, thread: ThreadId) -> String {
     format!("{PREFIX}{time}-{thread}{SUFFIX}")
 }
 
-/// The file name of a later segment of a thread, written from `created_ms` on.
-#[must_use]
-pub fn segment_file_name(created_ms: i64, thread: ThreadId, segment: Uuid) -> String {
-    let time = civil(created_ms).strftime("%Y-%m-%dT%H-%M-%S");
-    format!("{PREFIX}{time}-{thread}_{segment}{SUFFIX}")
-}
-
 /// The folder below `sessions/` for a file that was created at `created_ms`: `YYYY/MM/DD`.
 #[must_use]
 pub fn date_folder(created_ms: i64) -> PathBuf {
@@ -139,10 +132,12 @@ mod tests {
     }
 
     #[test]
-    fn names_a_segment_by_thread_and_segment() {
-        let segment = Uuid::parse_str("01a20591-c971-7702-bdb7-303175039b9e").unwrap();
-        let name = segment_file_name(1_795_389_433_810, thread(), segment);
-        assert_eq!(parse(&name).unwrap().segment, Some(segment));
+    fn reads_the_name_of_a_segment() {
+        let segment = "01a20591-c971-7702-bdb7-303175039b9e";
+        let name = format!("rollout-2026-11-22T23-22-50-{ID}_{segment}.jsonl");
+        let parsed = parse(&name).unwrap();
+        assert_eq!(parsed.thread, thread());
+        assert_eq!(parsed.segment, Uuid::parse_str(segment).ok());
     }
 
     #[test]

@@ -1,15 +1,12 @@
 //! Forks and reverts.
 
-use expect_test::expect;
 use loomd_base::ThreadId;
 use loomd_events::SessionMeta;
 use loomd_rollout::{Error, Fork, Writer, layout, read, read_meta};
-use uuid::Uuid;
 
 use crate::support::{Script, T0, fixture_home, history, meta, outline, started, thread};
 
 const FORK: &str = "01a2058c-b170-72b2-8a55-8e4efcc66200";
-const SEGMENT: &str = "01a2058c-c971-7702-bdb7-303175039b9e";
 
 fn fork_meta() -> SessionMeta {
     let id: ThreadId = FORK.parse().unwrap();
@@ -116,39 +113,49 @@ fn a_fork_of_a_reference_s_thread_needs_no_other_file() {
 }
 
 #[test]
-fn a_revert_goes_on_in_a_new_segment_without_the_turns_taken_back() {
+fn a_revert_takes_turns_back_and_keeps_them_in_the_file() {
     let home = tempfile::tempdir().unwrap();
     let (writer, script) = source(home.path());
-    let first = writer.path().to_path_buf();
+    let path = writer.path().to_path_buf();
     drop(writer);
-    let segment = Uuid::parse_str(SEGMENT).unwrap();
-    let (mut writer, snapshot) = Writer::revert(&first, "t2", segment, T0 + 60_000).unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let (mut writer, snapshot) = Writer::revert(&path, "t2", T0 + 60_000).unwrap();
     assert_eq!(snapshot.turns.len(), 1);
-    assert_eq!(snapshot.last_seq, script.seq);
-    assert_eq!(snapshot.meta, meta());
-    assert!(!texts(&snapshot.history).contains("ask t2"));
     assert_eq!(
-        layout::find(home.path(), thread()).unwrap().unwrap().path,
-        writer.path()
+        snapshot.last_seq,
+        script.seq + 2,
+        "the interrupt and the revert"
     );
+    assert!(texts(&snapshot.history).contains("ask t1"));
+    assert!(!texts(&snapshot.history).contains("ask t2"));
+    assert!(std::fs::read(&path).unwrap().starts_with(&before));
     let mut more = Script {
         seq: snapshot.last_seq,
     };
     writer.append(&more.whole_turn("t4")).unwrap();
-    let turns = outline(&read(writer.path()).unwrap().turns);
+    drop(writer);
+    let turns = outline(&read(&path).unwrap().turns);
     let heads: Vec<_> = turns
         .lines()
         .filter(|line| !line.starts_with(' '))
         .collect();
-    expect![[r#"
-        [
-            "t1 Completed",
-            "t4 Completed",
-        ]
-    "#]]
-    .assert_debug_eq(&heads);
-    assert!(first.exists());
-    let gone = Writer::revert(&first, "t9", segment, T0);
-    drop(writer);
-    assert!(gone.is_err());
+    assert_eq!(heads, ["t1 Completed", "t4 Completed"]);
+    let gone = Writer::revert(&path, "t2", T0).unwrap_err();
+    assert!(matches!(gone, Error::NoTurn(turn) if turn == "t2"));
+}
+
+#[test]
+fn a_revert_before_a_compaction_brings_the_old_history_back() {
+    let home = fixture_home("0.169.0");
+    let id: ThreadId = "01a2058c-a773-7973-b6d6-7d17797aa558".parse().unwrap();
+    let path = layout::find(home.path(), id).unwrap().unwrap().path;
+    let whole = read(&path).unwrap();
+    assert!(!texts(&whole.history).contains("function_call"));
+    let second = whole.turns[1].id.clone();
+    let (_, snapshot) = Writer::revert(&path, &second, T0).unwrap();
+    assert_eq!(snapshot.turns, whole.turns[..1]);
+    let history = texts(&snapshot.history);
+    assert!(history.contains("function_call"), "{history}");
+    assert!(history.contains("all done"), "{history}");
+    assert!(!history.contains("summary of the work so far"), "{history}");
 }
