@@ -53,12 +53,11 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// What to do.
+/// What to do. A comment here becomes the help of the subcommand, in place of what its
+/// own flags say; so those with more to say have none.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Serve clients: on stdio, a Unix socket or a WebSocket
     AppServer(app_server::AppServerArgs),
-    /// Do one task without asking back, and print the answer
     #[command(visible_alias = "e")]
     Exec(Box<exec::ExecArgs>),
     /// Show the whole of it at work, offline, in a temporary folder

@@ -17,6 +17,8 @@ use loomd_server::ServerOptions;
 use crate::process;
 use crate::settings::SettingFlags;
 
+const ABOUT: &str = "Serve clients: on stdio, a Unix socket or a WebSocket";
+
 const LONG_ABOUT: &str = "\
 Serve clients. Without --listen there is one client, on standard input and output,
 and the program ends with it: that is how editors and SDKs start it. With --listen
@@ -39,9 +41,9 @@ Examples:
 SIGTERM, SIGINT or SIGHUP ends a socket server once no turn runs; a second SIGTERM
 or SIGINT ends it at once.";
 
-/// Flags of `loomd app-server`.
+// Flags of `loomd app-server`.
 #[derive(Debug, Args)]
-#[command(long_about = LONG_ABOUT, after_help = EXAMPLES, args_conflicts_with_subcommands = false)]
+#[command(about = ABOUT, long_about = LONG_ABOUT, after_help = EXAMPLES)]
 pub(crate) struct AppServerArgs {
     #[command(flatten)]
     settings: SettingFlags,

@@ -18,8 +18,6 @@ pub(super) struct Costs {
     /// Time that commands took, milliseconds.
     pub(super) command_ms: i64,
     pub(super) files_changed: u64,
-    /// Notifications that came, of every kind this command reads.
-    pub(super) messages: u64,
     /// Answers of the model.
     pub(super) requests: u64,
     pub(super) tokens_in: i64,
@@ -33,6 +31,7 @@ pub(super) struct Costs {
 /// Counts one turn.
 #[derive(Debug)]
 pub(super) struct Counter {
+    turn_id: String,
     costs: Costs,
     /// The thread's tokens before the turn, and so far.
     before: TokenUsageBreakdown,
@@ -41,8 +40,9 @@ pub(super) struct Counter {
 
 impl Counter {
     /// `before` is what the thread had used already.
-    pub(super) fn new(before: TokenUsageBreakdown) -> Self {
+    pub(super) fn new(turn_id: String, before: TokenUsageBreakdown) -> Self {
         Self {
+            turn_id,
             costs: Costs::default(),
             now: before.clone(),
             before,
@@ -51,9 +51,8 @@ impl Counter {
 
     pub(super) fn count(&mut self, heard: &Heard) {
         let costs = &mut self.costs;
-        costs.messages += 1;
         match heard {
-            Heard::ItemCompleted(completed) => {
+            Heard::ItemCompleted(completed) if completed.turn_id == self.turn_id => {
                 costs.items.push(completed.item.id.clone());
                 if let ItemKind::CommandExecution(command) = &completed.item.kind {
                     costs.commands += 1;
@@ -66,13 +65,16 @@ impl Counter {
                     costs.files_changed += u64::try_from(change.changes.len()).unwrap_or(u64::MAX);
                 }
             }
-            Heard::TokenUsage(updated) => {
+            // A resumed thread tells its usage once more, with the turn that it came from.
+            Heard::TokenUsage(updated) if updated.turn_id == self.turn_id => {
                 costs.requests += 1;
                 self.now = updated.token_usage.total.clone();
             }
             Heard::TurnStarted(_)
             | Heard::TurnCompleted(_)
             | Heard::ItemStarted(_)
+            | Heard::ItemCompleted(_)
+            | Heard::TokenUsage(_)
             | Heard::MessageDelta(_)
             | Heard::OutputDelta(_)
             | Heard::PlanUpdated(_)

@@ -19,8 +19,9 @@ use anyhow::{Context, bail};
 use clap::Args;
 use loomd_config::Environment;
 use loomd_protocol::{
-    ThreadList, ThreadResume, ThreadResumeParams, ThreadStart, ThreadStartParams,
-    TokenUsageBreakdown, Turn, TurnItemsView, TurnStart, TurnStartParams, TurnStatus, UserInput,
+    ThreadList, ThreadResume, ThreadResumeParams, ThreadStart, ThreadStartParams, ThreadTurnsList,
+    ThreadTurnsListParams, TokenUsageBreakdown, Turn, TurnItemsView, TurnStart, TurnStartParams,
+    TurnStatus, UserInput,
 };
 use loomd_server::{Server, ServerOptions};
 use serde_json::json;
@@ -48,8 +49,6 @@ model = \"offline\"
 model_provider = \"offline\"
 approval_policy = \"never\"
 sandbox_mode = \"danger-full-access\"
-include_plan_tool = true
-include_apply_patch_tool = true
 ";
 
 /// Flags of `loomd demo`.
@@ -235,9 +234,13 @@ impl Show {
         }
         let mut params: ThreadResumeParams = serde_json::from_value(json!({"threadId": thread_id}))
             .expect("every other member of thread/resume may be absent");
-        params.cwd = Some(self.stage.work.display().to_string());
-        let resumed = client.request::<ThreadResume>(&params).await?.thread;
-        let items = stored_items(&resumed.turns);
+        params.exclude_turns = true;
+        client.request::<ThreadResume>(&params).await?;
+        let turns = stored_turns(&mut client, thread_id).await?;
+        let items: Vec<&String> = turns
+            .iter()
+            .flat_map(|turn| turn.items.iter().map(|item| &item.id))
+            .collect();
         let text = format!(
             "{} of the {} items that were streamed are in the history",
             first.items.iter().filter(|id| items.contains(id)).count(),
@@ -245,7 +248,7 @@ impl Show {
         );
         note(&mut out, "resume", &text)?;
         self.check(
-            resumed.turns.len() == 1 && first.items.iter().all(|id| items.contains(id)),
+            turns.len() == 1 && first.items.iter().all(|id| items.contains(&id)),
             "the history from the disk is not what was streamed",
         );
         let scene = script::again(self.stage.pace_ms);
@@ -280,8 +283,8 @@ impl Show {
             }],
             ..empty_turn(thread_id)
         };
-        client.request::<TurnStart>(&params).await?;
-        let mut counter = Counter::new(before);
+        let turn = client.request::<TurnStart>(&params).await?.turn;
+        let mut counter = Counter::new(turn.id, before);
         loop {
             let heard = client.next().await?;
             counter.count(&heard);
@@ -345,13 +348,12 @@ impl Show {
     }
 }
 
-/// Ids of the items of turns that hold all of theirs.
-fn stored_items(turns: &[Turn]) -> Vec<String> {
-    turns
-        .iter()
-        .filter(|turn| turn.items_view == TurnItemsView::Full)
-        .flat_map(|turn| turn.items.iter().map(|item| item.id.clone()))
-        .collect()
+/// The turns that the server has read back, with all of their items.
+async fn stored_turns(client: &mut Client, thread_id: &str) -> anyhow::Result<Vec<Turn>> {
+    let mut params: ThreadTurnsListParams = serde_json::from_value(json!({"threadId": thread_id}))
+        .expect("every other member of thread/turns/list may be absent");
+    params.items_view = Some(TurnItemsView::Full);
+    Ok(client.request::<ThreadTurnsList>(&params).await?.data)
 }
 
 fn heading(out: &mut Console<impl Write>, text: &str) -> io::Result<()> {

@@ -26,6 +26,8 @@ use run::{Job, Target};
 pub(crate) use run::{empty_turn, every_thread};
 pub(crate) use translate::error_message;
 
+const ABOUT: &str = "Do one task without asking back, and print the answer";
+
 const LONG_ABOUT: &str = "\
 Do one task without asking back, and print the model's last message on standard
 output. What happens meanwhile is shown on standard error; with --json everything
@@ -42,9 +44,9 @@ Examples:
   loomd exec --output-schema answer.json -o answer.txt \"which crates are unused?\"
   loomd exec resume --last \"and now the other one\"";
 
-/// Flags of `loomd exec`.
+// Flags of `loomd exec`.
 #[derive(Debug, Args)]
-#[command(long_about = LONG_ABOUT, after_help = EXAMPLES)]
+#[command(about = ABOUT, long_about = LONG_ABOUT, after_help = EXAMPLES)]
 pub(crate) struct ExecArgs {
     /// What to do; `-` or nothing reads it from standard input. Text that is piped in
     /// beside a prompt is put behind it

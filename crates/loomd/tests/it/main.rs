@@ -1,0 +1,11 @@
+//! The program from outside: arguments, streams, signals, exit codes.
+//!
+//! Each test starts the real binary with a home folder of its own and the offline
+//! model, and waits for what it says or for its end, never for a time.
+
+mod bench;
+mod command_line;
+mod demo;
+mod exec;
+mod socket;
+mod stdio;
