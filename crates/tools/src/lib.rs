@@ -1,1 +1,33 @@
-//! loomd-tools
+//! The tool runners: what happens when a model calls a tool.
+//!
+//! A [`Toolbox`] belongs to one loaded thread. It takes calls, answers each with
+//! events, and owns the processes they start. It knows neither the thread's rules nor
+//! any client.
+//!
+//! - `exec`: `exec_command` and `write_stdin`.
+//! - [`patch`]: `apply_patch`, also when typed into the shell; its pure part is public.
+//! - `update_plan`, `image` (`view_image`).
+//! - `gate`: asked before a command or patch runs; the seam for approvals and sandboxes.
+//!
+//! Invariants: a call is answered exactly once, or never if it was cancelled; an item
+//! that started completes, unless the toolbox is shut down; every process is reaped,
+//! and its group ended with it; memory is bounded whatever a command prints.
+//! Deliberately absent: sandboxes, approvals, MCP, subagents, hosted tools.
+
+mod call;
+mod exec;
+mod gate;
+mod image;
+pub mod patch;
+mod registry;
+mod shared;
+mod sink;
+mod specs;
+mod toolbox;
+mod update_plan;
+
+pub use exec::env::{EnvironmentPolicy, Inherit, ShellEnvironment};
+pub use exec::text::OutputLimit;
+pub use sink::TurnEvent;
+pub use specs::Offer;
+pub use toolbox::{BackgroundTerminal, SHUTDOWN_TIME_MAX, Toolbox, ToolboxOptions};

@@ -1,0 +1,117 @@
+//! A call on its way to its answer.
+
+use std::sync::Arc;
+
+use loomd_base::tasks;
+use loomd_events::{ToolCall, ToolContext, ToolEvent, ToolOutput};
+use serde_json::Value;
+
+use crate::shared::Shared;
+use crate::sink::{Room, Sink};
+
+/// A call that wants an answer. Dropped without one (a panic in a tool), it answers
+/// that the tool failed, so that no turn waits for ever.
+pub(crate) struct Call {
+    shared: Arc<Shared>,
+    serial: u64,
+    call_id: String,
+    custom: bool,
+    sink: Sink,
+    /// The turn's rules.
+    pub(crate) context: Arc<ToolContext>,
+}
+
+impl Call {
+    /// Registers a call; `None` if the toolbox is shut down.
+    pub(crate) fn begin(
+        shared: &Arc<Shared>,
+        context: Arc<ToolContext>,
+        call: &ToolCall,
+    ) -> Option<Self> {
+        let serial = shared.registry().begin(Arc::clone(&context.turn_id))?;
+        Some(Self {
+            shared: Arc::clone(shared),
+            serial,
+            call_id: call.call_id.clone(),
+            custom: call.is_custom(),
+            sink: shared.sink(Arc::clone(&context.turn_id)),
+            context,
+        })
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    pub(crate) fn serial(&self) -> u64 {
+        self.serial
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        &self.call_id
+    }
+
+    /// Where the events of the call's turn go.
+    pub(crate) fn sink(&self) -> &Sink {
+        &self.sink
+    }
+
+    /// Whether the call still wants an answer.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.shared.registry().wants(self.serial)
+    }
+
+    /// Answers with a text, waiting for room.
+    pub(crate) async fn answer(self, text: impl Into<String>) {
+        self.answer_value(Value::String(text.into())).await;
+    }
+
+    /// Answers with a string or a list of parts, waiting for room.
+    pub(crate) async fn answer_value(self, output: Value) {
+        let sink = self.sink.clone();
+        if let Some(room) = sink.room().await {
+            self.deliver(room, output, None);
+        }
+    }
+
+    /// Answers into room that is there, if the answer is still wanted. If it tells the
+    /// model a session id, that command outlives the turn from now on.
+    pub(crate) fn deliver(self, room: Room<'_>, output: Value, tells: Option<i32>) {
+        let mut registry = self.shared.registry();
+        if !registry.answered(self.serial) {
+            return;
+        }
+        if let Some(session) = tells {
+            registry.move_to_background(session);
+        }
+        // Sent under the lock: a cancellation comes before it or after it.
+        room.send_as(self.sink.turn_id(), self.event(output));
+    }
+
+    fn event(&self, output: Value) -> ToolEvent {
+        ToolEvent::Finished(ToolOutput {
+            call_id: self.call_id.clone(),
+            custom: self.custom,
+            output,
+        })
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        if !self.shared.registry().answered(self.serial) {
+            return;
+        }
+        tracing::error!(
+            call_id = self.call_id,
+            "a tool call ended without an answer"
+        );
+        let event = self.event(Value::String(
+            "the tool failed; see the server's log".into(),
+        ));
+        let sink = self.sink.clone();
+        if tokio::runtime::Handle::try_current().is_ok() {
+            tasks::spawn(tasks::Kind::Tool, async move { sink.send(event).await });
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! One child process: its output, its input, its end.
+//!
+//! A process is always reaped, by [`Process::reap`] or when the value is dropped, and
+//! everything in its group is killed with it. Signals go out only while the leader is
+//! not reaped, so that they never hit a stranger that got the same id. Nothing here
+//! has a thread: output and end are waited for by descriptor.
+//!
+//! Limits: a descendant that makes a session of its own (`setsid`) is not in the group
+//! and survives; so do grandchildren when the server itself is killed with SIGKILL
+//! (the direct child is killed by the kernel then).
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio_util::sync::CancellationToken;
+
+use super::{launcher, sys};
+
+/// The size of a terminal, as in the reference.
+const TERMINAL: Winsize = Winsize {
+    ws_row: 24,
+    ws_col: 80,
+    ws_xpixel: 0,
+    ws_ypixel: 0,
+};
+
+/// A program to run.
+pub(crate) struct Program {
+    /// Program and arguments; the program is a path.
+    pub(crate) argv: Vec<OsString>,
+    /// Working folder.
+    pub(crate) folder: PathBuf,
+    /// The whole environment.
+    pub(crate) environment: Vec<(OsString, OsString)>,
+    /// Whether it gets a terminal. Without one its input is empty and standard output
+    /// and error are one pipe.
+    pub(crate) tty: bool,
+}
+
+/// A running process, or one that ended and is not reaped yet.
+pub(crate) struct Process {
+    child: Child,
+    group: Arc<Group>,
+    /// Readable once the process ended.
+    end: AsyncFd<OwnedFd>,
+    /// The pipe's reading end, or our side of the terminal.
+    stream: AsyncFd<OwnedFd>,
+}
+
+impl Process {
+    /// Starts a program.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) async fn start(program: Program) -> io::Result<Self> {
+        let (name, args) = program
+            .argv
+            .split_first()
+            .ok_or_else(|| io::Error::other("no program"))?;
+        let mut command = Command::new(name);
+        command
+            .args(args)
+            .current_dir(&program.folder)
+            .env_clear()
+            .envs(program.environment);
+        let (stream, interest) = if program.tty {
+            let (ours, theirs) = terminal()?;
+            command
+                .stdin(theirs.try_clone()?)
+                .stdout(theirs.try_clone()?)
+                .stderr(theirs);
+            (ours, Interest::READABLE | Interest::WRITABLE)
+        } else {
+            let (ours, theirs) = io::pipe()?;
+            command
+                .stdin(Stdio::null())
+                .stdout(theirs.try_clone()?)
+                .stderr(theirs);
+            (OwnedFd::from(ours), Interest::READABLE)
+        };
+        fcntl_setfl(&stream, fcntl_getfl(&stream)? | OFlags::NONBLOCK)?;
+        // Registered before the start: what can fail should fail without a child.
+        let stream = sys::watch(stream, interest)?;
+        let mut child = launcher::launch(command, program.tty).await?;
+        let pid = Pid::from_child(&child);
+        let end = pidfd_open(pid, PidfdFlags::empty())
+            .map_err(io::Error::from)
+            .and_then(|fd| sys::watch(fd, Interest::READABLE));
+        match end {
+            Ok(end) => Ok(Self {
+                child,
+                group: Arc::new(Group::new(pid)),
+                end,
+                stream,
+            }),
+            Err(error) => {
+                let _ = kill_process_group(pid, Signal::KILL);
+                let _ = child.wait();
+                Err(error)
+            }
+        }
+    }
+
+    /// The handle by which others end it.
+    pub(crate) fn group(&self) -> &Arc<Group> {
+        &self.group
+    }
+
+    /// Waits until it ended. It is not reaped by this.
+    pub(crate) async fn ended(&self) {
+        // An error of the descriptor would be the end of all knowledge about the
+        // process; it counts as its end, and reaping then waits for the real one.
+        let _ = self.end.readable().await;
+    }
+
+    /// Reads output that is there, waiting for some. `Ok(0)` is the end of it.
+    pub(crate) async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self
+            .stream
+            .async_io(Interest::READABLE, |fd| {
+                Ok(rustix::io::read(fd, &mut *buffer)?)
+            })
+            .await;
+        match read {
+            // A terminal says so when its last user is gone.
+            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) => {
+                Ok(0)
+            }
+            other => other,
+        }
+    }
+
+    /// Writes to the terminal, waiting until it takes some.
+    pub(crate) async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        loop {
+            let mut ready = self.stream.writable().await?;
+            match rustix::io::write(&self.stream, bytes) {
+                Err(rustix::io::Errno::AGAIN) => {}
+                done => return Ok(done?),
+            }
+            if ready.ready().is_write_closed() {
+                // Nobody reads any more. That stays ready for ever, so waiting again
+                // would not wait.
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
+            ready.clear_ready();
+        }
+    }
+
+    /// Kills what is left of the group, reaps the process and gives its exit code: that
+    /// of a shell, 128 and the signal's number for one that a signal ended; −1 if it
+    /// was ended by [`Group::end`]. Waits for the process if it runs.
+    pub(crate) fn reap(&mut self) -> i32 {
+        // As long as the leader is not reaped, the group is surely ours.
+        self.group.signal(Signal::KILL);
+        let mut reaped = self.group.lock();
+        let status = self.child.wait();
+        *reaped = true;
+        drop(reaped);
+        self.group.reaped.cancel();
+        if self.group.is_ending() {
+            return -1;
+        }
+        status.map_or(-1, code)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if !self.group.reaped.is_cancelled() {
+            self.reap();
+        }
+    }
+}
+
+fn code(status: ExitStatus) -> i32 {
+    status
+        .code()
+        .or_else(|| status.signal().map(|signal| 128 + signal))
+        .unwrap_or(-1)
+}
+
+/// A new terminal: our side, and the side of the program.
+fn terminal() -> io::Result<(OwnedFd, OwnedFd)> {
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let ours = openpt(flags)?;
+    grantpt(&ours)?;
+    unlockpt(&ours)?;
+    tcsetwinsize(ours.as_fd(), TERMINAL)?;
+    let theirs = ioctl_tiocgptpeer(&ours, flags)?;
+    Ok((ours, theirs))
+}
+
+/// The handle by which a process and all it started are signalled and ended, from
+/// anywhere and without waiting.
+pub(crate) struct Group {
+    leader: Pid,
+    /// Whether the leader is reaped. Held while a signal goes out, so that none goes
+    /// out after.
+    reaped_flag: Mutex<bool>,
+    ending: AtomicBool,
+    /// Cancelled when somebody asked for the end.
+    end_asked: CancellationToken,
+    /// Cancelled when the leader is reaped.
+    reaped: CancellationToken,
+}
+
+impl Group {
+    fn new(leader: Pid) -> Self {
+        Self {
+            leader,
+            reaped_flag: Mutex::new(false),
+            ending: AtomicBool::new(false),
+            end_asked: CancellationToken::new(),
+            reaped: CancellationToken::new(),
+        }
+    }
+
+    /// The process id of the leader, and the id of the group.
+    pub(crate) fn pid(&self) -> u32 {
+        self.leader.as_raw_nonzero().get().unsigned_abs()
+    }
+
+    /// Asks everything in the group to end. Whoever drives the process kills what does
+    /// not obey.
+    pub(crate) fn end(&self) {
+        self.ending.store(true, Ordering::SeqCst);
+        self.signal(Signal::TERM);
+        self.end_asked.cancel();
+    }
+
+    /// Kills everything in the group.
+    pub(crate) fn kill(&self) {
+        self.ending.store(true, Ordering::SeqCst);
+        self.signal(Signal::KILL);
+        self.end_asked.cancel();
+    }
+
+    /// Sends a signal to everything in the group, if there still is one.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let reaped = self.lock();
+        if !*reaped {
+            // It fails when only the unreaped leader is left, which is no harm.
+            let _ = kill_process_group(self.leader, signal);
+        }
+    }
+
+    /// Whether somebody asked for the end.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::SeqCst)
+    }
+
+    /// Waits until somebody asks for the end.
+    pub(crate) async fn end_asked(&self) {
+        self.end_asked.cancelled().await;
+    }
+
+    /// Waits until the leader is reaped.
+    pub(crate) async fn reaped(&self) {
+        self.reaped.cancelled().await;
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, bool> {
+        // A flag cannot be left half written.
+        self.reaped_flag
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}

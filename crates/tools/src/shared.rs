@@ -1,0 +1,74 @@
+//! What the calls of one toolbox share.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use loomd_base::{Clock, IdSource, ThreadId};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::exec::env::ShellEnvironment;
+use crate::exec::text::OutputLimit;
+use crate::patch::Patcher;
+use crate::registry::Registry;
+use crate::sink::{Sink, TurnEvent};
+
+/// The state behind a toolbox.
+pub(crate) struct Shared {
+    /// The thread, as commands see it.
+    pub(crate) thread_id: ThreadId,
+    /// The root thread, as commands see it.
+    pub(crate) session_id: ThreadId,
+    /// The version that commands see.
+    pub(crate) version: Arc<str>,
+    /// The user's shell.
+    pub(crate) shell: PathBuf,
+    /// What commands inherit.
+    pub(crate) environment: Arc<ShellEnvironment>,
+    /// How much output the model gets at most.
+    pub(crate) output_limit: OutputLimit,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: Arc<dyn IdSource>,
+    /// Patches and the diff of the turn.
+    pub(crate) patcher: Patcher,
+    /// Cancelled at shutdown: nobody waits for events any more.
+    pub(crate) closed: CancellationToken,
+    registry: Mutex<Registry>,
+    events: mpsc::Sender<TurnEvent>,
+}
+
+impl Shared {
+    pub(crate) fn new(options: crate::ToolboxOptions, events: mpsc::Sender<TurnEvent>) -> Self {
+        Self {
+            thread_id: options.thread_id,
+            session_id: options.session_id,
+            version: options.version,
+            shell: options.shell,
+            environment: options.environment,
+            output_limit: options.model_output_limit,
+            patcher: Patcher::new(Arc::clone(&options.clock)),
+            clock: options.clock,
+            ids: options.ids,
+            closed: CancellationToken::new(),
+            registry: Mutex::new(Registry::default()),
+            events,
+        }
+    }
+
+    /// The calls and commands. Held for a moment only.
+    pub(crate) fn registry(&self) -> MutexGuard<'_, Registry> {
+        // No operation leaves the maps half changed.
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where the events of a turn go.
+    pub(crate) fn sink(&self, turn_id: Arc<str>) -> Sink {
+        Sink::new(turn_id, self.events.clone())
+    }
+
+    /// A random number.
+    pub(crate) fn random(&self) -> u64 {
+        // The lower half of a random UUID has 62 random bits at its end.
+        self.ids.v4().as_u64_pair().1
+    }
+}

@@ -1,0 +1,248 @@
+//! What the model is told about the tools.
+
+use std::sync::{Arc, OnceLock};
+
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use crate::patch;
+
+/// Which of the optional tools are offered. `exec_command` and `write_stdin` always are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Offer {
+    /// `update_plan`.
+    pub update_plan: bool,
+    /// `apply_patch`. Without it the model can still patch through the shell.
+    pub apply_patch: bool,
+    /// `view_image`.
+    pub view_image: bool,
+}
+
+impl Offer {
+    /// All of them.
+    #[must_use]
+    pub fn all() -> Self {
+        Self {
+            update_plan: true,
+            apply_patch: true,
+            view_image: true,
+        }
+    }
+
+    /// A number below [`OFFERS`] that tells offers apart.
+    fn index(self) -> usize {
+        usize::from(self.update_plan)
+            | usize::from(self.apply_patch) << 1
+            | usize::from(self.view_image) << 2
+    }
+}
+
+/// How many offers there are.
+const OFFERS: usize = 8;
+
+/// The specifications, built once per offer for the whole server.
+pub(crate) fn specs(offer: Offer) -> Arc<RawValue> {
+    static BUILT: [OnceLock<Arc<RawValue>>; OFFERS] = [const { OnceLock::new() }; OFFERS];
+    Arc::clone(BUILT[offer.index()].get_or_init(|| {
+        let raw =
+            serde_json::value::to_raw_value(&build(offer)).expect("a JSON value is always written");
+        Arc::from(raw)
+    }))
+}
+
+fn build(offer: Offer) -> Vec<Value> {
+    let mut specs = vec![exec_command(), write_stdin()];
+    if offer.update_plan {
+        specs.push(update_plan());
+    }
+    if offer.apply_patch {
+        specs.push(apply_patch());
+    }
+    if offer.view_image {
+        specs.push(view_image());
+    }
+    specs
+}
+
+fn function(name: &str, description: &str, required: &[&str], properties: Value) -> Value {
+    json!({
+        "type": "function",
+        "name": name,
+        "description": description,
+        "strict": false,
+        "parameters": {
+            "type": "object",
+            "properties": properties,
+            "required": required,
+            "additionalProperties": false,
+        },
+    })
+}
+
+fn described(kind: &str, description: &str) -> Value {
+    json!({ "type": kind, "description": description })
+}
+
+fn exec_command() -> Value {
+    function(
+        "exec_command",
+        "Executes a shell command and returns what it printed. A command that is still running when \
+         the waiting time is over goes on in the background; the answer then holds a session ID \
+         for write_stdin.",
+        &["cmd"],
+        json!({
+            "cmd": described("string", "The command, in the language of the shell."),
+            "workdir": described(
+                "string",
+                "Folder to run in; the working folder if left out.",
+            ),
+            "shell": described("string", "Shell to use (bash, zsh or sh); the user's if left out."),
+            "login": described("boolean", "Whether the shell reads its login files (true)."),
+            "tty": described(
+                "boolean",
+                "Whether the command gets a terminal, so that write_stdin can type into it (false).",
+            ),
+            "yield_time_ms": described(
+                "number",
+                "How long to wait for the command before answering, in milliseconds (10000).",
+            ),
+            "max_output_tokens": described(
+                "number",
+                "How much output to return at most; the middle of longer output is left out.",
+            ),
+            "sandbox_permissions": {
+                "type": "string",
+                "enum": ["use_default", "require_escalated"],
+                "description": "require_escalated asks the user to let the command run without the \
+                                sandbox.",
+            },
+            "justification": described(
+                "string",
+                "With require_escalated: one question to the user that tells what for.",
+            ),
+            "prefix_rule": {
+                "type": "array",
+                "items": { "type": "string" },
+                "description": "With require_escalated: the first words of the command, for a rule \
+                                that lets similar commands run without asking.",
+            },
+        }),
+    )
+}
+
+fn write_stdin() -> Value {
+    function(
+        "write_stdin",
+        "Types into a command that runs in the background, or looks at it, and returns what it \
+         printed since the last look.",
+        &["session_id"],
+        json!({
+            "session_id": described("number", "The session ID that exec_command returned."),
+            "chars": described("string", "What to type; empty to look only."),
+            "yield_time_ms": described(
+                "number",
+                "How long to wait for output before answering, in milliseconds.",
+            ),
+            "max_output_tokens": described(
+                "number",
+                "How much output to return at most; the middle of longer output is left out.",
+            ),
+        }),
+    )
+}
+
+fn update_plan() -> Value {
+    function(
+        "update_plan",
+        "Shows the user the plan for the task and how far it is. Send the whole plan each time; at \
+         most one step is in_progress.",
+        &["plan"],
+        json!({
+            "explanation": described("string", "Why the plan changed."),
+            "plan": {
+                "type": "array",
+                "description": "The steps in order.",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "step": described("string", "What is done in this step."),
+                        "status": {
+                            "type": "string",
+                            "enum": ["pending", "in_progress", "completed"],
+                        },
+                    },
+                    "required": ["step", "status"],
+                    "additionalProperties": false,
+                },
+            },
+        }),
+    )
+}
+
+fn apply_patch() -> Value {
+    json!({
+        "type": "custom",
+        "name": "apply_patch",
+        "description": "Adds, edits, moves and deletes files by a patch. The input is the patch \
+                        itself, not JSON.",
+        "format": { "type": "grammar", "syntax": "lark", "definition": patch::GRAMMAR },
+    })
+}
+
+fn view_image() -> Value {
+    function(
+        "view_image",
+        "Shows you an image file of this machine.",
+        &["path"],
+        json!({
+            "path": described("string", "The image file, absolute or from the working folder."),
+        }),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(offer: Offer) -> Vec<String> {
+        let specs: Vec<Value> = serde_json::from_str(specs(offer).get()).expect("a JSON array");
+        specs
+            .iter()
+            .map(|spec| format!("{}:{}", spec["type"], spec["name"]).replace('"', ""))
+            .collect()
+    }
+
+    #[test]
+    fn offers_what_is_asked_for() {
+        assert_eq!(
+            names(Offer::all()),
+            [
+                "function:exec_command",
+                "function:write_stdin",
+                "function:update_plan",
+                "custom:apply_patch",
+                "function:view_image"
+            ]
+        );
+        let few = Offer {
+            update_plan: false,
+            apply_patch: false,
+            view_image: false,
+        };
+        assert_eq!(
+            names(few),
+            ["function:exec_command", "function:write_stdin"]
+        );
+    }
+
+    #[test]
+    fn every_required_argument_is_described() {
+        for spec in build(Offer::all()) {
+            let parameters = &spec["parameters"];
+            for name in parameters["required"].as_array().into_iter().flatten() {
+                let name = name.as_str().expect("a name");
+                assert!(parameters["properties"][name].is_object(), "{name}");
+            }
+        }
+    }
+}

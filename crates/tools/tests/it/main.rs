@@ -1,0 +1,9 @@
+//! The toolbox with real files and real, short processes.
+//!
+//! Nothing waits for time: commands wait for input or for a pipe, tests for events.
+
+mod exec;
+mod life;
+mod patch;
+mod support;
+mod tools;
