@@ -143,9 +143,10 @@ async fn permission_profiles(
 /// Names of the reference's flags that say something of loomd: what it has, and what
 /// a client should not offer because it has not. They follow the program, not the
 /// configuration.
-const FEATURES: [(&str, bool); 12] = [
+const FEATURES: [(&str, bool); 13] = [
     ("shell_tool", true),
     ("unified_exec", true),
+    ("view_image", true),
     ("apps", false),
     ("goals", false),
     ("guardian_approval", false),
