@@ -103,11 +103,30 @@ fn builder() -> ClientBuilder {
 fn open_error(error: reqwest::Error) -> OpenError {
     if error.is_builder() {
         local(error)
-    } else if error.is_connect() {
+    } else if error.is_connect() && !is_tls(&error) {
         OpenError::Unreachable(chain(error))
     } else {
         OpenError::NoAnswer(chain(error))
     }
+}
+
+/// Whether a host was reached but no trust was found, which waiting does not cure.
+fn is_tls(error: &reqwest::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if error.is::<rustls::Error>() {
+            return true;
+        }
+        // An IO error hides what it wraps from `source`, and may wrap another one.
+        cause = match error
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref)
+        {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    false
 }
 
 fn local(error: reqwest::Error) -> OpenError {
