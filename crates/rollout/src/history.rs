@@ -153,18 +153,22 @@ pub(crate) fn normalise(items: Vec<HistoryItem>) -> Vec<HistoryItem> {
     whole
 }
 
+/// The output of a call that never got one.
 #[derive(Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type")]
 enum Aborted<'a> {
-    FunctionCallOutput {
+    #[serde(rename = "function_call_output")]
+    Function {
         call_id: &'a str,
         output: &'static str,
     },
-    CustomToolCallOutput {
+    #[serde(rename = "custom_tool_call_output")]
+    Custom {
         call_id: &'a str,
         output: &'static str,
     },
-    ToolSearchOutput {
+    #[serde(rename = "tool_search_output")]
+    ToolSearch {
         call_id: &'a str,
         status: &'static str,
         execution: &'static str,
@@ -175,19 +179,19 @@ enum Aborted<'a> {
 fn aborted(call_id: &str, custom: bool, call: &str) -> HistoryItem {
     const TEXT: &str = "aborted";
     let output = if custom {
-        Aborted::CustomToolCallOutput {
+        Aborted::Custom {
             call_id,
             output: TEXT,
         }
     } else if tag(call).as_deref() == Some("tool_search_call") {
-        Aborted::ToolSearchOutput {
+        Aborted::ToolSearch {
             call_id,
             status: "completed",
             execution: "client",
             tools: [],
         }
     } else {
-        Aborted::FunctionCallOutput {
+        Aborted::Function {
             call_id,
             output: TEXT,
         }

@@ -162,10 +162,8 @@ impl Decoder {
         }
         let payload = line.payload.get();
         match &*line.kind {
-            "session_meta" => {
-                if origin == Origin::Own && self.meta.is_none() {
-                    self.meta = meta::decode(payload);
-                }
+            "session_meta" if origin == Origin::Own && self.meta.is_none() => {
+                self.meta = meta::decode(payload);
             }
             "response_item" => self.history.extend(history::decode(payload)),
             "compacted" => self.compacted(payload),
@@ -182,11 +180,10 @@ impl Decoder {
     fn note_place(&mut self, line: &Line<'_>) {
         self.last_time.clear();
         self.last_time.push_str(&line.timestamp);
-        match line.ordinal {
-            Some(ordinal) => self.next_ordinal = self.next_ordinal.max(ordinal.saturating_add(1)),
-            None => {}
-        }
         self.bare_end = line.ordinal.is_none();
+        if let Some(ordinal) = line.ordinal {
+            self.next_ordinal = self.next_ordinal.max(ordinal.saturating_add(1));
+        }
     }
 
     fn is_paginated(&self) -> bool {

@@ -40,7 +40,7 @@ pub(crate) enum DiskItem {
     Reasoning(Reasoning),
     CommandExecution(CommandExecution),
     FileChange(FileChange),
-    McpToolCall(Mcp),
+    McpToolCall(Box<Mcp>),
     DynamicToolCall(Dynamic),
     CollabAgentToolCall(Collab),
     SubAgentActivity(SubAgentActivity),
@@ -79,7 +79,7 @@ pub(crate) fn encode(item: &ThreadItem) -> DiskItem {
             DiskItem::CommandExecution(CommandExecution::of(id, command))
         }
         ItemKind::FileChange(change) => DiskItem::FileChange(FileChange::of(id, change)),
-        ItemKind::McpToolCall(call) => DiskItem::McpToolCall(Mcp::of(id, call)),
+        ItemKind::McpToolCall(call) => DiskItem::McpToolCall(Box::new(Mcp::of(id, call))),
         ItemKind::DynamicToolCall(call) => DiskItem::DynamicToolCall(Dynamic::of(id, call)),
         ItemKind::CollabAgentToolCall(call) => DiskItem::CollabAgentToolCall(Collab::of(id, call)),
         ItemKind::SubAgentActivity(activity) => {

@@ -276,7 +276,7 @@ fn render_review(output: &ReviewOutput) -> String {
         start: u64,
         end: u64,
     }
-    let entry = |raw: &Box<RawValue>| {
+    let entry = |raw: &RawValue| {
         let finding = serde_json::from_str::<Finding>(raw.get()).ok()?;
         let mut text = format!("- {}", finding.title);
         if let Some(place) = finding.code_location {
@@ -288,7 +288,11 @@ fn render_review(output: &ReviewOutput) -> String {
         }
         Some(text)
     };
-    let entries: Vec<String> = output.findings.iter().filter_map(entry).collect();
+    let entries: Vec<String> = output
+        .findings
+        .iter()
+        .filter_map(|raw| entry(raw))
+        .collect();
     let heading = match entries.len() {
         0 => None,
         1 => Some("Review comment:".to_owned()),

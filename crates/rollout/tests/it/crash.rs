@@ -88,7 +88,10 @@ fn opens_a_file_cut_at_every_byte_and_goes_on_behind_the_cut() {
         assert_eq!(reopened.last_seq, more.seq, "cut at {cut}");
         assert_eq!(reopened.turns.len(), opened.turns.len(), "cut at {cut}");
         if let Some(turn) = opened.turns.first() {
-            let with_answer = format!("{}  msg_t1 agentMessage: late\n", outline(&[turn.clone()]));
+            let with_answer = format!(
+                "{}  msg_t1 agentMessage: late\n",
+                outline(std::slice::from_ref(turn))
+            );
             assert_eq!(outline(&reopened.turns), with_answer, "cut at {cut}");
         }
     }

@@ -310,21 +310,22 @@ pub(crate) fn outline(turns: &[Turn]) -> String {
     text
 }
 
+/// The words of an item, for the kinds that the tests look into.
 fn said(item: &ThreadItem) -> String {
-    let text = match &item.kind {
-        ItemKind::AgentMessage(agent) => agent.text.clone(),
-        ItemKind::Reasoning { summary, content } => format!("{summary:?} {content:?}"),
-        ItemKind::CommandExecution(command) => format!(
-            "{} {:?} {:?}",
-            command.command, command.status, command.aggregated_output
-        ),
-        ItemKind::UserMessage(user) => match user.content.first() {
-            Some(UserInput::Text { text, .. }) => text.clone(),
-            Some(_) | None => String::new(),
-        },
-        _ => return String::new(),
-    };
-    format!(": {text}")
+    if let ItemKind::AgentMessage(agent) = &item.kind {
+        format!(": {}", agent.text)
+    } else if let ItemKind::Reasoning { summary, content } = &item.kind {
+        format!(": {summary:?} {content:?}")
+    } else if let ItemKind::CommandExecution(command) = &item.kind {
+        let output = &command.aggregated_output;
+        format!(": {} {:?} {output:?}", command.command, command.status)
+    } else if let ItemKind::UserMessage(user) = &item.kind
+        && let Some(UserInput::Text { text, .. }) = user.content.first()
+    {
+        format!(": {text}")
+    } else {
+        String::new()
+    }
 }
 
 /// Copies the reference's files into a home of their own.
