@@ -12,8 +12,8 @@ pub fn methods_markdown() -> String {
          Generated from the tables in `crates/protocol`; a test keeps it fresh.\n\n\
          Stability: *stable* methods are open to every client, *experimental* ones to clients \
          with the experimental capability; *wire only* ones are in no schema; *gone* ones were in \
-         0.131 and are not in 0.169. State: *types* means that the method can be routed, *not yet* \
-         that nothing but work is missing, *vendor only* that it is nothing without the vendor's \
+         0.131 and are not in 0.169. State: *implemented* methods are served, *not yet* means that \
+         nothing but work is missing, *vendor only* that it is nothing without the vendor's \
          backend.\n\n",
     );
     page.push_str(&summary());
@@ -46,7 +46,7 @@ fn summary() -> String {
             .count()
     };
     format!(
-        "{} methods: {} with types, {} not yet, {} vendor only.\n",
+        "{} methods: {} implemented, {} not yet, {} vendor only.\n",
         METHODS.len(),
         count(State::Implemented),
         count(State::NotYet),
@@ -80,7 +80,7 @@ fn stability(stability: Stability) -> &'static str {
 
 fn state(state: State) -> &'static str {
     match state {
-        State::Implemented => "types",
+        State::Implemented => "implemented",
         State::NotYet => "not yet",
         State::VendorOnly => "vendor only",
     }

@@ -13,12 +13,8 @@ methods! {
         Implemented(ThreadGoalGet: ThreadGoalGetParams => ThreadGoalGetResponse)
         [thread];
     "thread/goal/clear" Stable NotYet [thread];
-    "thread/compact/start" Stable
-        Implemented(ThreadCompactStart: ThreadCompactStartParams => ThreadCompactStartResponse)
-        [thread];
-    "thread/shellCommand" Stable
-        Implemented(ThreadShellCommand: ThreadShellCommandParams => ThreadShellCommandResponse)
-        [thread];
+    "thread/compact/start" Stable NotYet [thread];
+    "thread/shellCommand" Stable NotYet [thread];
     "thread/backgroundTerminals/clean" Experimental
         Implemented(ThreadBackgroundTerminalsClean: ThreadBackgroundTerminalsCleanParams
             => ThreadBackgroundTerminalsCleanResponse)
@@ -50,37 +46,6 @@ pub struct ThreadInjectItemsParams {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ThreadInjectItemsResponse {}
-
-/// Params of `thread/shellCommand`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase")]
-pub struct ThreadShellCommandParams {
-    pub thread_id: String,
-    /// Runs unsandboxed and without approval; not empty.
-    pub command: String,
-    /// Milliseconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub timeout_ms: Option<i64>,
-}
-
-/// Answer to `thread/shellCommand`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct ThreadShellCommandResponse {}
-
-/// Params of `thread/compact/start`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase")]
-pub struct ThreadCompactStartParams {
-    pub thread_id: String,
-}
-
-/// Answer to `thread/compact/start`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct ThreadCompactStartResponse {}
 
 /// Params of `thread/backgroundTerminals/list`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -26,10 +26,7 @@ methods! {
     "thread/name/set" Stable
         Implemented(ThreadNameSet: ThreadSetNameParams => ThreadSetNameResponse)
         [thread];
-    "thread/metadata/update" Stable
-        Implemented(ThreadMetadataUpdate: ThreadMetadataUpdateParams
-            => ThreadMetadataUpdateResponse)
-        [thread]
+    "thread/metadata/update" Stable NotYet [thread]
         gated "projectId", "daybreakEnabled";
     "thread/settings/update" Experimental
         Implemented(ThreadSettingsUpdate: ThreadSettingsUpdateParams
@@ -114,28 +111,6 @@ pub struct ThreadDeleteParams {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ThreadDeleteResponse {}
-
-/// Params of `thread/metadata/update`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase")]
-pub struct ThreadMetadataUpdateParams {
-    pub thread_id: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub project_id: Option<String>,
-    /// At least one member.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub git_info: Option<ThreadMetadataGitInfoUpdateParams>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub daybreak_enabled: Option<bool>,
-}
-
-/// Answer to `thread/metadata/update`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct ThreadMetadataUpdateResponse {
-    pub thread: Thread,
-}
 
 /// Params of `thread/settings/update`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -236,19 +211,6 @@ pub enum ThreadUnsubscribeStatus {
     NotLoaded,
     NotSubscribed,
     Unsubscribed,
-}
-
-/// Which git facts to change: null clears one, absence keeps it.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase")]
-pub struct ThreadMetadataGitInfoUpdateParams {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sha: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub branch: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub origin_url: Option<String>,
 }
 
 /// Mark a thread as read or unread.

@@ -9,8 +9,8 @@ use loomd_events::{HistoryItem, MessagePart, SessionMeta, ThreadSnapshot, TurnCo
 use loomd_protocol::{
     AbsolutePathBuf, ActivePermissionProfile, ApprovalsReviewer, AskForApproval, CollaborationMode,
     ModeKind, MultiAgentMode, Personality, ReasoningSummary, SandboxMode, SandboxPolicy, Settings,
-    Thread, ThreadEnvironment, ThreadHistoryMode, ThreadResumeParams, ThreadSettings,
-    ThreadStartParams, ThreadStatus,
+    Thread, ThreadEnvironment, ThreadForkParams, ThreadHistoryMode, ThreadResumeParams,
+    ThreadSettings, ThreadStartParams, ThreadStatus,
 };
 use loomd_rollout::layout;
 use loomd_thread::{Origin, SharedJson, ThreadSetup};
@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use crate::errors::{ApiError, ApiResult};
 use crate::router::Cx;
-use crate::{Server, PROTOCOL_VERSION};
+use crate::{PROTOCOL_VERSION, Server};
 
 /// The only place where commands run: this machine.
 const LOCAL_ENVIRONMENT: &str = "local";
@@ -69,6 +69,23 @@ impl Overrides {
             base_instructions: params.base_instructions,
             developer_instructions: params.developer_instructions,
             personality: params.personality,
+        }
+    }
+
+    pub(crate) fn from_fork(params: ThreadForkParams) -> Self {
+        Self {
+            model: params.model,
+            model_provider: params.model_provider,
+            service_tier: params.service_tier.flatten(),
+            cwd: params.cwd,
+            approval_policy: params.approval_policy,
+            approvals_reviewer: params.approvals_reviewer,
+            sandbox: params.sandbox,
+            permissions: params.permissions,
+            config: params.config.unwrap_or_default(),
+            base_instructions: params.base_instructions,
+            developer_instructions: params.developer_instructions,
+            personality: None,
         }
     }
 
@@ -166,6 +183,7 @@ pub(crate) fn fresh(cx: &Cx, params: ThreadStartParams) -> ApiResult<Assembly> {
             history: Vec::new(),
             token_usage: None,
             last_seq: 0,
+            read_revision: server.ids.v4().to_string(),
             unload_delay: Some(config.thread_unload_delay),
         },
         meta,
@@ -229,12 +247,28 @@ pub(crate) fn stored(
             history: snapshot.history,
             token_usage: snapshot.token_usage,
             last_seq: snapshot.last_seq,
+            read_revision: server.ids.v4().to_string(),
             unload_delay: Some(config.thread_unload_delay),
         },
         meta: snapshot.meta,
         config,
         ephemeral: false,
     })
+}
+
+/// The first line of a fork of a thread.
+pub(crate) fn fork_meta(server: &Server, id: ThreadId, source: SessionMeta) -> SessionMeta {
+    SessionMeta {
+        id,
+        session_id: id,
+        created_ms: server.clock.now().wall_ms,
+        originator: server.user_agent.originator(),
+        cli_version: PROTOCOL_VERSION.to_owned(),
+        source: server.source.clone(),
+        forked_from_id: Some(source.id),
+        parent_thread_id: None,
+        ..source
+    }
 }
 
 /// What clients see of a thread by the first line of its rollout alone.
@@ -347,12 +381,19 @@ fn base_instructions(overrides: &Overrides, config: &Config, recorded: Option<&s
         .as_deref()
         .or(recorded)
         .or(config.base_instructions.as_deref())
-        .map_or_else(|| loomd_model::base_instructions().to_owned(), str::to_owned)
+        .map_or_else(
+            || loomd_model::base_instructions().to_owned(),
+            str::to_owned,
+        )
 }
 
 fn base_message(text: &str) -> HistoryItem {
     let id = Uuid::new_v5(&INSTRUCTIONS_NAMESPACE, text.as_bytes());
-    HistoryItem::message(&format!("msg_{id}"), "developer", &[MessagePart::text(text)])
+    HistoryItem::message(
+        &format!("msg_{id}"),
+        "developer",
+        &[MessagePart::text(text)],
+    )
 }
 
 /// Effective settings: the request over what the last turn ran with over the
@@ -385,12 +426,12 @@ fn settings(
             .clone()
             .or_else(|| last.map(|context| context.approval_policy.clone()))
             .unwrap_or_else(|| ask_for_approval(&config.approval_policy)),
-        approvals_reviewer: overrides
-            .approvals_reviewer
-            .unwrap_or(match config.approvals_reviewer {
+        approvals_reviewer: overrides.approvals_reviewer.unwrap_or(
+            match config.approvals_reviewer {
                 loomd_config::ApprovalsReviewer::User => ApprovalsReviewer::User,
                 loomd_config::ApprovalsReviewer::AutoReview => ApprovalsReviewer::AutoReview,
-            }),
+            },
+        ),
         sandbox_policy,
         active_permission_profile: config.active_permission_profile.as_ref().map(|id| {
             ActivePermissionProfile {

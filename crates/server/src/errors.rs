@@ -47,10 +47,7 @@ impl ApiError {
 
     /// A method that the reference has not built either; its own words.
     pub(crate) fn not_implemented(method: &str) -> Self {
-        Self::new(
-            NOT_SUPPORTED,
-            format!("{method} is not implemented yet"),
-        )
+        Self::new(NOT_SUPPORTED, format!("{method} is not implemented yet"))
     }
 
     /// Something of the machine failed.
@@ -109,12 +106,22 @@ impl ApiError {
     }
 }
 
+/// The core answered a command with another command's kind of answer.
+pub(crate) fn wrong_reply() -> ApiError {
+    ApiError::internal("the thread gave an answer of another kind")
+}
+
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::TooManySteers { .. } | Refusal::Storage { .. } => {
                 Self::internal(refusal.to_string())
             }
+            Refusal::ReadStateConflict { ref current } => Self::invalid(refusal.to_string())
+                .with_data(serde_json::json!({
+                    "reason": "readStateConflict",
+                    "readState": current,
+                })),
             Refusal::NoTurnToSteer
             | Refusal::SteerMismatch { .. }
             | Refusal::EmptyExpectedTurn

@@ -5,8 +5,8 @@ use std::path::Path;
 use loomd_base::ThreadId;
 use loomd_rollout::layout::{self, Found};
 
-use crate::errors::{ApiError, ApiResult};
 use crate::Server;
+use crate::errors::{ApiError, ApiResult};
 
 /// A thread id as most methods read it.
 pub(crate) fn parse_thread_id(text: &str) -> ApiResult<ThreadId> {

@@ -37,9 +37,9 @@ use loomd_rpc::{Outbound, Service};
 use crate::errors::{ApiError, ApiResult};
 use crate::host::Registry;
 use crate::library::Library;
+pub use crate::models::{DefaultModels, ModelOrder, Models};
 use crate::peer::Peers;
 use crate::router::Router;
-pub use crate::models::{DefaultModels, ModelOrder, Models};
 pub use crate::session::ServerSession;
 use crate::user_agent::UserAgent;
 
@@ -150,7 +150,11 @@ impl Server {
     /// Ends all threads: running turns are interrupted, tools ended (each thread has
     /// 10 seconds), rollouts flushed.
     pub async fn shutdown(&self) {
-        let closing = self.registry.ids().into_iter().map(|id| self.registry.close(id));
+        let closing = self
+            .registry
+            .ids()
+            .into_iter()
+            .map(|id| self.registry.close(id));
         futures_util::future::join_all(closing).await;
     }
 }

@@ -19,9 +19,9 @@ use loomd_rollout::layout;
 use loomd_store::{Direction, FileRow, Index, ListQuery, Page, SortKey, ThreadRow};
 use tokio::time::Instant;
 
+use crate::Server;
 use crate::assemble;
 use crate::errors::{ApiError, ApiResult};
-use crate::Server;
 
 /// How old a look at the folders may be before a list has it repeated.
 const REFRESH_AFTER: Duration = Duration::from_secs(30);
@@ -113,6 +113,17 @@ impl Library {
             .map_err(|error| ApiError::internal(error.to_string()))?;
         self.moved(id, moved.as_deref(), true);
         Ok(moved.is_some())
+    }
+
+    /// Removes a thread for good. `false` when it has no rollout.
+    pub(crate) fn remove(&self, id: ThreadId) -> ApiResult<bool> {
+        self.state().waiting.remove(&id);
+        let removed = layout::remove(&self.home, id)
+            .map_err(|error| ApiError::internal(error.to_string()))?;
+        if let Err(error) = self.index.remove(id) {
+            tracing::warn!(%error, "removed thread still indexed until the next refresh");
+        }
+        Ok(removed)
     }
 
     /// Moves a thread back from the archive. `None` when it is not there.

@@ -66,7 +66,10 @@ impl Peer {
     /// is as it should be.
     pub(crate) fn send(&self, message: Message) {
         if self.out.send(message).is_err() {
-            tracing::debug!(connection = self.id.0, "message for a closed connection dropped");
+            tracing::debug!(
+                connection = self.id.0,
+                "message for a closed connection dropped"
+            );
         }
     }
 

@@ -15,19 +15,19 @@ use std::sync::Arc;
 
 use loomd_base::ThreadId;
 use loomd_protocol::{
-    experimental_field_used, lookup, parse_params, unknown_method, Method, MethodSpec, Stability,
-    State,
+    Method, MethodSpec, Stability, State, experimental_field_used, lookup, parse_params,
+    unknown_method,
 };
-use loomd_rpc::{encode_error, encode_response, RequestId};
+use loomd_rpc::{RequestId, encode_error, encode_response};
 use loomd_thread::{Command, Reply};
-use serde_json::value::RawValue;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
+use crate::Server;
 use crate::api::vendor;
 use crate::errors::{ApiError, ApiResult};
 use crate::host::Responder;
 use crate::peer::Peer;
-use crate::Server;
 
 /// What a handler works with.
 #[derive(Clone)]
@@ -123,7 +123,9 @@ where
     Route {
         spec: M::SPEC,
         run: Box::new(move |call| {
-            let result = call.admit::<M>().and_then(|params| handler(&call.cx, params));
+            let result = call
+                .admit::<M>()
+                .and_then(|params| handler(&call.cx, params));
             call.answer::<M>(result);
             Dispatched::Done
         }),

@@ -1,19 +1,23 @@
 //! One connection's session: takes its messages in order and hands requests on.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use loomd_base::tasks::{spawn, Kind};
+use loomd_base::tasks::{Kind, spawn};
 use loomd_rpc::{CloseReason, Incoming, Session};
 use tokio::sync::Semaphore;
 
+use crate::Server;
 use crate::peer::Peer;
 use crate::router::{Call, Cx, Dispatched};
-use crate::Server;
 
 /// Requests of one connection that may run aside at a time. When it is reached the
 /// connection's next request waits; such requests end by themselves, so it will not
 /// wait for the client.
 const ASIDE_MAX: usize = 128;
+const ASIDE_MAX_PERMITS: u32 = 128;
+/// How long a closed connection's requests may still run before it is forgotten.
+const ASIDE_WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// The server's side of one connection.
 pub struct ServerSession {
@@ -69,7 +73,22 @@ impl Session for ServerSession {
     }
 
     async fn on_close(&mut self, reason: CloseReason) {
-        tracing::debug!(connection = self.peer.id.0, ?reason, "connection closed");
+        let peer = &self.peer;
+        tracing::debug!(
+            connection = peer.id.0,
+            principal = ?peer.principal,
+            client = peer.client().map(|client| format!("{} {}", client.name, client.version)),
+            ?reason,
+            "connection closed"
+        );
+        // Answers that are still being made may be sent: the queue is flushed after this.
+        let all = self.aside.acquire_many(ASIDE_MAX_PERMITS);
+        if tokio::time::timeout(ASIDE_WAIT_MAX, all).await.is_err() {
+            tracing::warn!(
+                connection = peer.id.0,
+                "requests still ran when their client had left"
+            );
+        }
         self.server.peers.remove(self.peer.id);
         self.server.registry.connection_closed(self.peer.id).await;
     }

@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use loomd_config::context::{
-    agents_md_part, environment_block, filesystem, permissions_block, EnvironmentContext,
-    Permissions, Telling,
+    EnvironmentContext, Permissions, Telling, agents_md_part, environment_block, filesystem,
+    permissions_block,
 };
 use loomd_config::{
-    agents_md, catalog, ApprovalPolicy, ApprovalsReviewer, Config, GranularApproval, SandboxMode,
-    SandboxWorkspaceWrite,
+    ApprovalPolicy, ApprovalsReviewer, Config, GranularApproval, SandboxMode,
+    SandboxWorkspaceWrite, agents_md, catalog,
 };
 use loomd_protocol::{AskForApproval, NetworkAccess, SandboxPolicy, ThreadSettings};
-use loomd_thread::{patched, ContextPart, ContextRole, ModelFacts, TurnRequest};
+use loomd_thread::{ContextPart, ContextRole, ModelFacts, TurnRequest, patched};
 
 use crate::Server;
 
@@ -100,7 +100,10 @@ impl Surroundings {
             .environment
             .var("SHELL")
             .and_then(|shell| Path::new(shell).file_name())
-            .map_or_else(|| "bash".to_owned(), |name| name.to_string_lossy().into_owned());
+            .map_or_else(
+                || "bash".to_owned(),
+                |name| name.to_string_lossy().into_owned(),
+            );
         let (current_date, timezone) = if self.config.include.environment_time {
             local_day(self.server.clock.now().wall_ms)
         } else {
@@ -176,9 +179,10 @@ fn permissions(
 /// The protocol's sandbox in the configuration's words.
 fn sandbox(policy: &SandboxPolicy) -> (SandboxMode, SandboxWorkspaceWrite) {
     match policy {
-        SandboxPolicy::DangerFullAccess => {
-            (SandboxMode::DangerFullAccess, SandboxWorkspaceWrite::default())
-        }
+        SandboxPolicy::DangerFullAccess => (
+            SandboxMode::DangerFullAccess,
+            SandboxWorkspaceWrite::default(),
+        ),
         SandboxPolicy::ReadOnly { network_access } => (
             SandboxMode::ReadOnly,
             SandboxWorkspaceWrite {

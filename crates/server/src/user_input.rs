@@ -20,14 +20,18 @@ pub(crate) async fn message(client_id: Option<String>, content: Vec<UserInput>) 
             UserInput::Text { text, .. } => parts.push(MessagePart::text(text.clone())),
             UserInput::Image { url: Some(url), .. } => parts.push(image(url.clone())),
             UserInput::Image { url: None, .. } => {
-                parts.push(MessagePart::text("[an image by file id, which this server cannot read]"));
+                parts.push(MessagePart::text(
+                    "[an image by file id, which this server cannot read]",
+                ));
             }
             UserInput::LocalImage { path, .. } => {
                 images += 1;
                 local_image(&mut parts, images, path).await;
             }
             UserInput::Audio { .. } | UserInput::LocalAudio { .. } => {
-                parts.push(MessagePart::text("[audio, which this server does not pass on]"));
+                parts.push(MessagePart::text(
+                    "[audio, which this server does not pass on]",
+                ));
             }
             UserInput::Skill { name, path } => {
                 parts.push(MessagePart::text(format!(
@@ -35,7 +39,9 @@ pub(crate) async fn message(client_id: Option<String>, content: Vec<UserInput>) 
                 )));
             }
             UserInput::Mention { name, path } => {
-                parts.push(MessagePart::text(format!("[the user refers to {name}: {path}]")));
+                parts.push(MessagePart::text(format!(
+                    "[the user refers to {name}: {path}]"
+                )));
             }
         }
     }
@@ -83,7 +89,21 @@ async fn read_image(path: &Path) -> Result<String, String> {
         [0x89, b'P', b'N', b'G', ..] => "image/png",
         [0xff, 0xd8, 0xff, ..] => "image/jpeg",
         [b'G', b'I', b'F', b'8', ..] => "image/gif",
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => "image/webp",
+        [
+            b'R',
+            b'I',
+            b'F',
+            b'F',
+            _,
+            _,
+            _,
+            _,
+            b'W',
+            b'E',
+            b'B',
+            b'P',
+            ..,
+        ] => "image/webp",
         _ => return Err("it is not a PNG, JPEG, GIF or WebP file".to_owned()),
     };
     let data = base64::engine::general_purpose::STANDARD.encode(&bytes);

@@ -6,7 +6,8 @@ use std::time::Duration;
 use loomd_base::ConnectionId;
 use loomd_events::{Sequenced, ToolCall, ToolContext};
 use loomd_protocol::{
-    ServerNotification, ThreadSettings, ThreadTokenUsage, ThreadUnsubscribeStatus, Turn,
+    ServerNotification, ThreadReadState, ThreadSettings, ThreadTokenUsage, ThreadUnsubscribeStatus,
+    Turn,
 };
 use serde_json::value::RawValue;
 
@@ -92,10 +93,56 @@ pub enum Reply {
         /// The turn.
         turn_id: String,
     },
+    /// To a change of the read state: the new one.
+    ReadState(ThreadReadState),
     /// To unsubscribe.
     Unsubscribed(ThreadUnsubscribeStatus),
     /// It is done.
     Done,
+}
+
+/// Each command has one kind of answer; these take it out of the enum. `None` means
+/// that the core answered with another kind, which is a fault of the core.
+impl Reply {
+    /// The answer to start, resume and view.
+    #[must_use]
+    pub fn into_view(self) -> Option<Box<View>> {
+        if let Self::View(view) = self {
+            Some(view)
+        } else {
+            None
+        }
+    }
+
+    /// The answer to turn/start.
+    #[must_use]
+    pub fn into_turn(self) -> Option<Box<Turn>> {
+        if let Self::Turn(turn) = self {
+            Some(turn)
+        } else {
+            None
+        }
+    }
+
+    /// The answer to turn/steer: the id of the turn.
+    #[must_use]
+    pub fn into_steered(self) -> Option<String> {
+        if let Self::Steered { turn_id } = self {
+            Some(turn_id)
+        } else {
+            None
+        }
+    }
+
+    /// The answer to a change of the read state.
+    #[must_use]
+    pub fn into_read_state(self) -> Option<ThreadReadState> {
+        if let Self::ReadState(state) = self {
+            Some(state)
+        } else {
+            None
+        }
+    }
 }
 
 /// Where a thread stands between two events.
@@ -109,6 +156,8 @@ pub struct View {
     pub turns: Vec<Arc<Turn>>,
     /// Tokens so far and the turn that reported them last.
     pub token_usage: Option<(String, ThreadTokenUsage)>,
+    /// What of it the user has not read.
+    pub read_state: ThreadReadState,
     /// Number of the last event that the view contains.
     pub seq: u64,
     /// Whether the thread has a rollout.

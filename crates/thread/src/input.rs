@@ -6,7 +6,7 @@ use loomd_base::ConnectionId;
 use loomd_events::{HistoryItem, MessagePart, ModelEvent, ToolEvent};
 use loomd_protocol::{
     AbsolutePathBuf, ApprovalsReviewer, AskForApproval, CollaborationMode, Personality,
-    ReasoningEffort, ReasoningSummary, SandboxPolicy, UserInput,
+    ReasoningEffort, ReasoningSummary, SandboxPolicy, ThreadReadStateOperation, UserInput,
 };
 use serde_json::value::RawValue;
 
@@ -59,6 +59,8 @@ pub enum Command {
     Start {
         /// The connection to subscribe.
         connection: ConnectionId,
+        /// Tell the token usage it begins with (a fork whose turns were asked for).
+        with_usage: bool,
     },
     /// Subscribe and tell where the thread stands.
     Resume(ResumeRequest),
@@ -80,6 +82,13 @@ pub enum Command {
     },
     /// Tell where the thread stands, without subscribing.
     View,
+    /// Mark the thread read or unread.
+    UpdateReadState {
+        /// The read state the client knows.
+        expected_revision: String,
+        /// Read, or unread from the last turn on.
+        operation: ThreadReadStateOperation,
+    },
     /// Give the thread a name.
     SetName(String),
     /// Change settings for later turns.

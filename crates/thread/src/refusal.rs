@@ -1,8 +1,10 @@
 //! Why a command is refused. The texts are the reference's, since clients show and
 //! some match them.
 
+use loomd_protocol::ThreadReadState;
+
 /// Why a command is refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Refusal {
     /// Steering without a running turn.
     #[error("no active turn to steer")]
@@ -48,6 +50,12 @@ pub enum Refusal {
     TooManySteers {
         /// The limit.
         max: usize,
+    },
+    /// The client's read state is not the current one.
+    #[error("read state changed")]
+    ReadStateConflict {
+        /// The current one.
+        current: ThreadReadState,
     },
     /// The rollout cannot be written.
     #[error("failed to write the thread's rollout: {reason}")]

@@ -238,7 +238,7 @@ impl Thread {
         let recorded = active.step.recorded;
         if recorded {
             active.broken_attempts += 1;
-            if active.broken_attempts > max {
+            if max > 0 && active.broken_attempts > max {
                 return self.fail_turn(cx, turn_error(failure));
             }
         }
@@ -250,7 +250,10 @@ impl Thread {
             error: TurnError {
                 codex_error_info: Some(disconnected(&failure.info)),
                 additional_details: Some(failure.message),
-                ..TurnError::message(format!("Reconnecting... {attempt}/{max}"))
+                ..TurnError::message(match max {
+                    0 => "Reconnecting... waiting for network".to_owned(),
+                    max => format!("Reconnecting... {attempt}/{max}"),
+                })
             },
         };
         self.event(cx, ThreadEvent::Error(notification));
@@ -273,6 +276,7 @@ impl Thread {
         usage: Option<TokenUsageBreakdown>,
         end_turn: Option<bool>,
     ) {
+        self.finish_streaming(cx);
         let total = usage.map(|last| self.add_usage(last));
         let Some(active) = &mut self.active else {
             return;
@@ -282,6 +286,17 @@ impl Thread {
         active.step.usage = total;
         active.broken_attempts = 0;
         self.step_on(cx);
+    }
+
+    /// Completes an item that the model began and never finished, with what was shown.
+    pub(crate) fn finish_streaming(&mut self, cx: Cx<'_>) {
+        let Some(active) = &mut self.active else {
+            return;
+        };
+        let turn_id = active.id.clone();
+        if let Some(item) = active.step.streaming.take() {
+            self.item_completed(cx, &turn_id, item);
+        }
     }
 
     fn add_usage(&mut self, last: TokenUsageBreakdown) -> ThreadTokenUsage {
@@ -468,6 +483,9 @@ impl Thread {
             self.reply(reply, Reply::Done);
         }
         self.failed = error.is_some();
+        if status == TurnStatus::Completed {
+            self.turn_is_unread(cx, active.turn.id.clone());
+        }
         self.announce_status();
         if let Some(error) = error.clone() {
             let notification = ErrorNotification {

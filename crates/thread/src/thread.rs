@@ -7,7 +7,7 @@ use std::time::Duration;
 use loomd_base::{ConnectionId, IdSource, Now, ThreadId};
 use loomd_events::{HistoryItem, Sequenced, ThreadEvent};
 use loomd_protocol::{
-    ServerNotification, ThreadActiveFlag, ThreadSettings, ThreadStatus,
+    ServerNotification, ThreadActiveFlag, ThreadReadState, ThreadSettings, ThreadStatus,
     ThreadStatusChangedNotification, ThreadTokenUsage, Turn, TurnDiffUpdatedNotification,
 };
 
@@ -22,6 +22,8 @@ pub const QUEUED_STEERS_MAX: usize = 64;
 pub enum Origin {
     /// Just made; clients learn its status from the answer.
     Fresh,
+    /// Just made from another thread's history: like a fresh one, but with a rollout.
+    Fork,
     /// Loaded from disk; clients are told that it is now idle.
     Stored,
 }
@@ -49,6 +51,8 @@ pub struct ThreadSetup {
     pub token_usage: Option<(String, ThreadTokenUsage)>,
     /// Number of the last event.
     pub last_seq: u64,
+    /// The read state's first revision, a fresh UUID.
+    pub read_revision: String,
     /// How long it stays loaded while nobody watches and nothing runs; `None` for ever.
     pub unload_delay: Option<Duration>,
 }
@@ -72,6 +76,9 @@ pub struct Thread {
     /// turns, because background commands do.
     pub(crate) open_items: BTreeMap<String, i64>,
     subscribers: BTreeSet<ConnectionId>,
+    /// What the user has not read. Kept in memory only: a thread that is loaded counts
+    /// as read.
+    pub(crate) read_state: ThreadReadState,
     /// The last turn ended with an error.
     pub(crate) failed: bool,
     /// The status that clients were told last; `None` before the first telling.
@@ -103,12 +110,12 @@ impl Thread {
             id: setup.id,
             session_id: setup.session_id,
             announced: match setup.origin {
-                Origin::Fresh => Some(ThreadStatus::Idle),
+                Origin::Fresh | Origin::Fork => Some(ThreadStatus::Idle),
                 Origin::Stored => None,
             },
             materialized: match setup.origin {
                 Origin::Fresh => false,
-                Origin::Stored => true,
+                Origin::Fork | Origin::Stored => true,
             },
             info: setup.info,
             settings: Arc::new(setup.settings),
@@ -120,6 +127,10 @@ impl Thread {
             active: None,
             open_items: BTreeMap::new(),
             subscribers: BTreeSet::new(),
+            read_state: ThreadReadState {
+                first_unread: None,
+                revision: setup.read_revision,
+            },
             failed: false,
             closing: false,
             seq: setup.last_seq,
@@ -155,7 +166,14 @@ impl Thread {
             return self.refuse(reply, refusal);
         }
         match command {
-            Command::Start { connection } => self.on_start(reply, connection),
+            Command::Start {
+                connection,
+                with_usage,
+            } => self.on_start(reply, connection, with_usage),
+            Command::UpdateReadState {
+                expected_revision,
+                operation,
+            } => self.on_update_read_state(cx, reply, &expected_revision, operation),
             Command::Resume(request) => self.on_resume(reply, request),
             Command::Unsubscribe(connection) => self.on_unsubscribe(reply, connection),
             Command::StartTurn(request) => self.on_start_turn(cx, reply, *request),
@@ -301,6 +319,7 @@ impl Thread {
             settings: (*self.settings).clone(),
             turns: self.turns.iter().cloned().chain(running).collect(),
             token_usage: self.token_usage.clone(),
+            read_state: self.read_state.clone(),
             seq: self.seq,
             materialized: self.materialized,
         }

@@ -27,8 +27,8 @@ fn response(method: &str, body: &RawValue) -> Option<Value> {
     responses!(method, body;
         Initialize ThreadStart ThreadResume ThreadFork ThreadRead ThreadList ThreadLoadedList
         ThreadTurnsList ThreadItemsList ThreadUnsubscribe ThreadNameSet ThreadArchive
-        ThreadUnarchive ThreadDelete ThreadMetadataUpdate ThreadSettingsUpdate
-        ThreadReadStateUpdate ThreadInjectItems ThreadShellCommand ThreadCompactStart
+        ThreadUnarchive ThreadDelete ThreadSettingsUpdate
+        ThreadReadStateUpdate ThreadInjectItems
         ThreadBackgroundTerminalsList ThreadBackgroundTerminalsTerminate
         ThreadBackgroundTerminalsClean ThreadGoalGet TurnStart TurnSteer TurnInterrupt ModelList
         ModelProviderCapabilitiesRead ConfigRead ConfigRequirementsRead ConfigValueWrite

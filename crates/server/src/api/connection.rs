@@ -1,14 +1,14 @@
 //! initialize, and what concerns the connection and the process as a whole.
 
 use loomd_protocol::{
-    methods, InitializeParams, InitializeResponse, RemoteControlConnectionStatus,
-    RemoteControlStatusChangedNotification, ServerNotification,
+    InitializeParams, InitializeResponse, RemoteControlConnectionStatus,
+    RemoteControlStatusChangedNotification, ServerNotification, methods,
 };
 
 use crate::errors::{ApiError, ApiResult};
 use crate::host::send_to;
 use crate::peer::Client;
-use crate::router::{before_handshake, Answer, Cx, Route};
+use crate::router::{Answer, Cx, Route, before_handshake};
 use crate::user_agent;
 
 pub(crate) fn routes() -> Vec<Route> {

@@ -36,3 +36,29 @@ pub(crate) fn routes() -> Vec<Route> {
     .flatten()
     .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use loomd_protocol::{METHODS, State};
+
+    use crate::router::routed;
+
+    #[test]
+    fn every_implemented_method_has_exactly_one_route_and_no_other_has_one() {
+        let routed = routed(&super::routes());
+        let unique: BTreeSet<&str> = routed.iter().copied().collect();
+        assert_eq!(
+            routed.len(),
+            unique.len(),
+            "a method is routed twice: {routed:?}"
+        );
+        let implemented: BTreeSet<&str> = METHODS
+            .iter()
+            .filter(|method| method.state == State::Implemented)
+            .map(|method| method.name)
+            .collect();
+        assert_eq!(unique, implemented);
+    }
+}

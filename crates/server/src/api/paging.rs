@@ -88,9 +88,7 @@ fn window(
     let mut all: Box<dyn Iterator<Item = usize>> = match (direction, start) {
         (SortDirection::Asc, None) => Box::new(0..len),
         (SortDirection::Desc, None) => Box::new((0..len).rev()),
-        (SortDirection::Asc, Some((at, included))) => {
-            Box::new(at + usize::from(!included)..len)
-        }
+        (SortDirection::Asc, Some((at, included))) => Box::new(at + usize::from(!included)..len),
         (SortDirection::Desc, Some((at, included))) => {
             Box::new((0..at + usize::from(included)).rev())
         }

@@ -2,21 +2,26 @@
 
 use loomd_events::HistoryItem;
 use loomd_protocol::{
-    methods, ServerNotification, ThreadArchiveParams, ThreadArchiveResponse,
-    ThreadArchivedNotification, ThreadInjectItemsParams, ThreadInjectItemsResponse,
-    ThreadNameUpdatedNotification, ThreadSetNameParams, ThreadSetNameResponse,
-    ThreadSettingsUpdateParams, ThreadSettingsUpdateResponse, ThreadUnarchiveParams,
-    ThreadUnarchiveResponse, ThreadUnarchivedNotification, ThreadUnsubscribeParams,
-    ThreadUnsubscribeResponse, ThreadUnsubscribeStatus,
+    ServerNotification, ThreadArchiveParams, ThreadArchiveResponse, ThreadArchivedNotification,
+    ThreadBackgroundTerminal, ThreadBackgroundTerminalsCleanParams,
+    ThreadBackgroundTerminalsCleanResponse, ThreadBackgroundTerminalsListParams,
+    ThreadBackgroundTerminalsListResponse, ThreadBackgroundTerminalsTerminateParams,
+    ThreadBackgroundTerminalsTerminateResponse, ThreadDeleteParams, ThreadDeleteResponse,
+    ThreadDeletedNotification, ThreadInjectItemsParams, ThreadInjectItemsResponse,
+    ThreadNameUpdatedNotification, ThreadReadStateUpdateParams, ThreadReadStateUpdateResponse,
+    ThreadSetNameParams, ThreadSetNameResponse, ThreadSettingsUpdateParams,
+    ThreadSettingsUpdateResponse, ThreadUnarchiveParams, ThreadUnarchiveResponse,
+    ThreadUnarchivedNotification, ThreadUnsubscribeParams, ThreadUnsubscribeResponse,
+    ThreadUnsubscribeStatus, methods,
 };
 use loomd_thread::{Command, Reply, SettingsPatch};
 use serde_json::value::RawValue;
 
 use crate::assemble;
-use crate::errors::{ApiError, ApiResult};
-use crate::host::{broadcast, Responder};
+use crate::errors::{ApiError, ApiResult, wrong_reply};
+use crate::host::{Responder, broadcast};
 use crate::ids::{locate, parse_session_id, parse_thread_id};
-use crate::router::{on_thread, raw, Answer, Cx, Route, ThreadCall};
+use crate::router::{Answer, Cx, Route, ThreadCall, on_read, on_thread, raw};
 
 pub(crate) fn routes() -> Vec<Route> {
     vec![
@@ -25,7 +30,12 @@ pub(crate) fn routes() -> Vec<Route> {
         raw::<methods::ThreadArchive, _>(archive),
         raw::<methods::ThreadUnarchive, _>(unarchive),
         on_thread::<methods::ThreadSettingsUpdate, _>(update_settings),
+        raw::<methods::ThreadDelete, _>(delete),
         on_thread::<methods::ThreadInjectItems, _>(inject_items),
+        on_thread::<methods::ThreadReadStateUpdate, _>(update_read_state),
+        on_read::<methods::ThreadBackgroundTerminalsList, _>(terminals),
+        on_read::<methods::ThreadBackgroundTerminalsTerminate, _>(terminate_terminal),
+        on_read::<methods::ThreadBackgroundTerminalsClean, _>(clean_terminals),
     ]
 }
 
@@ -93,7 +103,12 @@ async fn name_stored(cx: &Cx, id: loomd_base::ThreadId, name: &str) -> ApiResult
     }
     let server = cx.server.clone();
     let kept = name.clone();
-    crate::blocking(move || server.library.set_name(id, &kept, server.clock.now().wall_ms)).await??;
+    crate::blocking(move || {
+        server
+            .library
+            .set_name(id, &kept, server.clock.now().wall_ms)
+    })
+    .await??;
     Ok(name)
 }
 
@@ -123,6 +138,114 @@ async fn archive_thread(cx: &Cx, thread_id: &str) -> ApiResult<()> {
     }
 }
 
+/// Like archive, but the files are removed.
+async fn delete(cx: Cx, params: ThreadDeleteParams, answer: Answer<methods::ThreadDelete>) {
+    let result = delete_thread(&cx, &params.thread_id).await;
+    let note = result.as_ref().ok().map(|()| {
+        ServerNotification::ThreadDeleted(ThreadDeletedNotification {
+            thread_id: params.thread_id.clone(),
+        })
+    });
+    answer.send(result.map(|()| ThreadDeleteResponse {}));
+    if let Some(note) = note {
+        broadcast(&cx.server.peers, &note, cx.server.clock.now().wall_ms);
+    }
+}
+
+async fn delete_thread(cx: &Cx, thread_id: &str) -> ApiResult<()> {
+    let id = parse_thread_id(thread_id)?;
+    if let Some(Ok(reply)) = cx.server.registry.ask(id, Command::View).await
+        && reply.into_view().is_some_and(|view| view.thread.ephemeral)
+    {
+        return Err(ApiError::invalid(format!(
+            "thread is not persisted and cannot be deleted: {thread_id}"
+        )));
+    }
+    let was_loaded = cx.server.registry.close(id).await;
+    let server = cx.server.clone();
+    let removed = crate::blocking(move || server.library.remove(id)).await??;
+    if removed || was_loaded {
+        Ok(())
+    } else {
+        Err(ApiError::no_rollout(thread_id))
+    }
+}
+
+async fn update_read_state(
+    _cx: Cx,
+    params: ThreadReadStateUpdateParams,
+) -> ApiResult<ThreadCall<methods::ThreadReadStateUpdate>> {
+    Ok(ThreadCall {
+        thread: parse_thread_id(&params.thread_id)?,
+        command: Command::UpdateReadState {
+            expected_revision: params.expected_revision,
+            operation: params.operation,
+        },
+        shape: Box::new(|reply| {
+            let read_state = reply.into_read_state().ok_or_else(wrong_reply)?;
+            Ok(ThreadReadStateUpdateResponse { read_state })
+        }),
+    })
+}
+
+async fn terminals(
+    cx: Cx,
+    params: ThreadBackgroundTerminalsListParams,
+) -> ApiResult<ThreadBackgroundTerminalsListResponse> {
+    let id = parse_thread_id(&params.thread_id)?;
+    let terminals = cx
+        .server
+        .registry
+        .with_tools(id, |tools| tools.background_terminals())
+        .await?;
+    // There are 64 at most, so all of them are one page.
+    Ok(ThreadBackgroundTerminalsListResponse {
+        data: terminals
+            .into_iter()
+            .map(|terminal| ThreadBackgroundTerminal {
+                item_id: terminal.item_id,
+                process_id: terminal.process_id,
+                command: terminal.command,
+                cwd: terminal.cwd.display().to_string(),
+                os_pid: Some(terminal.os_pid),
+                cpu_percent: None,
+                rss_kb: None,
+            })
+            .collect(),
+        next_cursor: None,
+    })
+}
+
+async fn terminate_terminal(
+    cx: Cx,
+    params: ThreadBackgroundTerminalsTerminateParams,
+) -> ApiResult<ThreadBackgroundTerminalsTerminateResponse> {
+    let id = parse_thread_id(&params.thread_id)?;
+    if let Err(error) = params.process_id.parse::<i32>() {
+        return Err(ApiError::invalid(format!(
+            "invalid background terminal process id: {error}"
+        )));
+    }
+    let terminated = cx
+        .server
+        .registry
+        .with_tools(id, move |tools| tools.terminate(&params.process_id))
+        .await?;
+    Ok(ThreadBackgroundTerminalsTerminateResponse { terminated })
+}
+
+async fn clean_terminals(
+    cx: Cx,
+    params: ThreadBackgroundTerminalsCleanParams,
+) -> ApiResult<ThreadBackgroundTerminalsCleanResponse> {
+    let id = parse_thread_id(&params.thread_id)?;
+    cx.server
+        .registry
+        .with_tools(id, |tools| tools.clean())
+        .await?;
+    Ok(ThreadBackgroundTerminalsCleanResponse {})
+}
+
 async fn unarchive(
     cx: Cx,
     params: ThreadUnarchiveParams,
@@ -147,7 +270,9 @@ async fn unarchive_thread(cx: &Cx, thread_id: &str) -> ApiResult<ThreadUnarchive
     thread
         .map(|thread| ThreadUnarchiveResponse { thread })
         .ok_or_else(|| {
-            ApiError::invalid(format!("no archived rollout found for thread id {thread_id}"))
+            ApiError::invalid(format!(
+                "no archived rollout found for thread id {thread_id}"
+            ))
         })
 }
 

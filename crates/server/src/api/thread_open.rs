@@ -1,24 +1,26 @@
-//! thread/start and thread/resume.
+//! thread/start, thread/resume and thread/fork.
 
 use std::sync::Arc;
 
+use loomd_base::ThreadId;
 use loomd_protocol::{
-    methods, AbsolutePathBuf, Thread, ThreadResumeParams, ThreadResumeResponse, ThreadStartParams,
-    ThreadStartResponse, Turn,
+    AbsolutePathBuf, Thread, ThreadForkParams, ThreadForkResponse, ThreadResumeParams,
+    ThreadResumeResponse, ThreadStartParams, ThreadStartResponse, Turn, methods,
 };
 use loomd_thread::{Command, Reply, ResumeRequest, View};
 
 use super::paging::{self, TurnQuery};
 use crate::assemble::{self, Overrides};
-use crate::errors::{ApiError, ApiResult};
+use crate::errors::{ApiError, ApiResult, wrong_reply};
 use crate::host::{Launch, Responder};
 use crate::ids::{self, parse_session_id};
-use crate::router::{raw, Answer, Cx, Route};
+use crate::router::{Answer, Cx, Route, raw};
 
 pub(crate) fn routes() -> Vec<Route> {
     vec![
         raw::<methods::ThreadStart, _>(start),
         raw::<methods::ThreadResume, _>(resume),
+        raw::<methods::ThreadFork, _>(fork),
     ]
 }
 
@@ -35,7 +37,14 @@ async fn start(cx: Cx, params: ThreadStartParams, answer: Answer<methods::Thread
     let id = assembly.setup.id;
     let handle = Launch::Fresh(Box::new(assembly)).run(&cx.server, id);
     handle
-        .send(id, Command::Start { connection }, responder)
+        .send(
+            id,
+            Command::Start {
+                connection,
+                with_usage: false,
+            },
+            responder,
+        )
         .await;
 }
 
@@ -48,7 +57,7 @@ async fn resume(cx: Cx, params: ThreadResumeParams, answer: Answer<methods::Thre
 
 /// A resume whose thread is loaded or loading.
 struct Ready {
-    id: loomd_base::ThreadId,
+    id: ThreadId,
     handle: crate::host::Handle,
     exclude_turns: bool,
     page: Option<TurnQuery>,
@@ -121,13 +130,54 @@ impl Ready {
     }
 }
 
-fn view(reply: Reply) -> ApiResult<Box<View>> {
-    match reply {
-        Reply::View(view) => Ok(view),
-        Reply::Turn(_) | Reply::Steered { .. } | Reply::Unsubscribed(_) | Reply::Done => Err(
-            ApiError::internal("the thread answered a view with something else"),
-        ),
+/// A copy of a thread up to now, or up to a turn; the source goes on. It is made from
+/// what is on disk, which is everything that any client was told.
+async fn fork(cx: Cx, params: ThreadForkParams, answer: Answer<methods::ThreadFork>) {
+    let connection = cx.peer.id;
+    let with_turns = !params.exclude_turns;
+    let launch = match prepare_fork(&cx, params).await {
+        Ok(launch) => launch,
+        Err(error) => return answer.send(Err(error)),
+    };
+    let server = Arc::clone(&cx.server);
+    let responder = Responder::new(move |result: ApiResult<Reply>| {
+        answer.send(result.and_then(view).map(|view| {
+            let sources = assemble::instruction_sources(&server, &view.settings.cwd);
+            forked(*view, sources, with_turns)
+        }));
+    });
+    let id = ThreadId(cx.server.ids.v7());
+    let handle = launch.run(&cx.server, id);
+    let command = Command::Start {
+        connection,
+        with_usage: with_turns,
+    };
+    handle.send(id, command, responder).await;
+}
+
+async fn prepare_fork(cx: &Cx, params: ThreadForkParams) -> ApiResult<Launch> {
+    if params.permissions.is_some() && params.sandbox.is_some() {
+        return Err(ApiError::invalid(
+            "`permissions` cannot be combined with `sandbox`",
+        ));
     }
+    if params.ephemeral || params.attach_to_source || params.before_turn_id.is_some() {
+        return Err(ApiError::not_supported(
+            "thread/fork with ephemeral, attachToSource or beforeTurnId",
+        ));
+    }
+    let source = match &params.path {
+        Some(path) => ids::thread_of_path(path)?,
+        None => parse_session_id(&params.thread_id)?,
+    };
+    let found = ids::find_rollout(&cx.server, source).await?;
+    let last_turn_id = params.last_turn_id.clone();
+    let overrides = Overrides::from_fork(params);
+    Ok(Launch::Forked(Box::new(overrides), found, last_turn_id))
+}
+
+fn view(reply: Reply) -> ApiResult<Box<View>> {
+    reply.into_view().ok_or_else(wrong_reply)
 }
 
 fn started(view: View, instruction_sources: Vec<String>) -> ThreadStartResponse {
@@ -147,6 +197,46 @@ fn started(view: View, instruction_sources: Vec<String>) -> ThreadStartResponse 
         active_permission_profile: settings.active_permission_profile,
         reasoning_effort: settings.effort,
         multi_agent_mode: settings.multi_agent_mode,
+    }
+}
+
+fn forked(view: View, sources: Vec<String>, with_turns: bool) -> ThreadForkResponse {
+    let turns = view.turns.clone();
+    let ThreadStartResponse {
+        thread,
+        model,
+        model_provider,
+        service_tier,
+        disabled_plugin_ids,
+        cwd,
+        runtime_workspace_roots,
+        instruction_sources,
+        approval_policy,
+        approvals_reviewer,
+        sandbox,
+        active_permission_profile,
+        reasoning_effort,
+        multi_agent_mode,
+    } = started(view, sources);
+    let turns = turns.iter().filter(|_| with_turns);
+    ThreadForkResponse {
+        thread: Thread {
+            turns: turns.map(|turn| Turn::clone(turn)).collect(),
+            ..thread
+        },
+        model,
+        model_provider,
+        service_tier,
+        disabled_plugin_ids,
+        cwd,
+        runtime_workspace_roots,
+        instruction_sources,
+        approval_policy,
+        approvals_reviewer,
+        sandbox,
+        active_permission_profile,
+        reasoning_effort,
+        multi_agent_mode,
     }
 }
 

@@ -5,21 +5,21 @@ use std::sync::Arc;
 
 use loomd_base::ThreadId;
 use loomd_protocol::{
-    methods, DeprecationNoticeNotification, ServerNotification, Thread, ThreadItemsListParams,
+    DeprecationNoticeNotification, ServerNotification, Thread, ThreadItemsListParams,
     ThreadItemsListResponse, ThreadListParams, ThreadListResponse, ThreadLoadedListParams,
-    ThreadLoadedListResponse, ThreadReadParams, ThreadReadResponse, ThreadTurnsListParams,
-    ThreadTurnsListResponse, Turn,
+    ThreadLoadedListResponse, ThreadReadParams, ThreadReadResponse, ThreadReadState,
+    ThreadTurnsListParams, ThreadTurnsListResponse, Turn, methods,
 };
 use loomd_thread::{Command, Reply};
 
 use super::paging::{self, ItemQuery, TurnQuery};
+use crate::Server;
 use crate::assemble;
 use crate::errors::{ApiError, ApiResult};
 use crate::host::send_to;
 use crate::ids::{locate, parse_thread_id};
 use crate::library;
-use crate::router::{on_read, Cx, Route};
-use crate::Server;
+use crate::router::{Cx, Route, on_read};
 
 pub(crate) fn routes() -> Vec<Route> {
     vec![
@@ -37,20 +37,21 @@ struct Seen {
     turns: Vec<Arc<Turn>>,
     /// It has a rollout, or will never have one.
     readable: bool,
+    /// What the user has not read, of a loaded thread.
+    read_state: Option<ThreadReadState>,
 }
 
 /// Looks at a thread without loading it. `None` when there is none.
 async fn look(server: &Arc<Server>, id: ThreadId, with_turns: bool) -> ApiResult<Option<Seen>> {
-    match server.registry.ask(id, Command::View).await {
-        Some(Ok(Reply::View(view))) => {
-            return Ok(Some(Seen {
-                readable: view.materialized,
-                thread: view.thread,
-                turns: view.turns,
-            }));
-        }
-        // It is on its way out: what is on disk is what there is.
-        Some(_) | None => {}
+    // One that is on its way out refuses: then what is on disk is what there is.
+    let reply = server.registry.ask(id, Command::View).await;
+    if let Some(view) = reply.and_then(Result::ok).and_then(Reply::into_view) {
+        return Ok(Some(Seen {
+            readable: view.materialized,
+            thread: view.thread,
+            turns: view.turns,
+            read_state: Some(view.read_state),
+        }));
     }
     let Some(found) = locate(server, id).await? else {
         return Ok(None);
@@ -71,10 +72,16 @@ fn stored(
         let mut snapshot = loomd_rollout::read(&found.path).map_err(unreadable)?;
         let turns = std::mem::take(&mut snapshot.turns);
         let mut thread = assemble::describe_snapshot(&snapshot);
-        thread.recency_at = turns.last().and_then(|turn| turn.started_at).or(thread.recency_at);
+        thread.recency_at = turns
+            .last()
+            .and_then(|turn| turn.started_at)
+            .or(thread.recency_at);
         (thread, turns)
     } else {
-        (server.library.summary(&found.path).map_err(unreadable)?, Vec::new())
+        (
+            server.library.summary(&found.path).map_err(unreadable)?,
+            Vec::new(),
+        )
     };
     Ok(Seen {
         thread: Thread {
@@ -84,6 +91,7 @@ fn stored(
         },
         turns: turns.into_iter().map(Arc::new).collect(),
         readable: true,
+        read_state: None,
     })
 }
 
@@ -114,7 +122,7 @@ async fn read(cx: Cx, params: ThreadReadParams) -> ApiResult<ThreadReadResponse>
     }
     Ok(ThreadReadResponse {
         thread,
-        read_state: None,
+        read_state: seen.read_state,
     })
 }
 
@@ -159,9 +167,9 @@ async fn loaded_list(
                 .map_err(|_| ApiError::invalid(format!("invalid cursor: {cursor}")))?,
         ),
     };
-    let limit = params
-        .limit
-        .map_or(usize::MAX, |limit| usize::try_from(limit.max(1)).unwrap_or(usize::MAX));
+    let limit = params.limit.map_or(usize::MAX, |limit| {
+        usize::try_from(limit.max(1)).unwrap_or(usize::MAX)
+    });
     let mut ids = cx
         .server
         .registry

@@ -1,15 +1,15 @@
 //! turn/start, turn/steer, turn/interrupt.
 
 use loomd_protocol::{
-    methods, TurnInterruptParams, TurnInterruptResponse, TurnStartParams, TurnStartResponse,
-    TurnSteerParams, TurnSteerResponse, UserInput,
+    TurnInterruptParams, TurnInterruptResponse, TurnStartParams, TurnStartResponse,
+    TurnSteerParams, TurnSteerResponse, UserInput, methods,
 };
-use loomd_thread::{Command, ModelFacts, Reply, SettingsPatch, TurnRequest};
+use loomd_thread::{Command, ModelFacts, SettingsPatch, TurnRequest};
 
 use crate::assemble;
-use crate::errors::{ApiError, ApiResult, INPUT_CHARS_MAX};
+use crate::errors::{ApiError, ApiResult, INPUT_CHARS_MAX, wrong_reply};
 use crate::ids::parse_thread_id;
-use crate::router::{on_thread, Cx, Route, ThreadCall};
+use crate::router::{Cx, Route, ThreadCall, on_thread};
 use crate::user_input;
 
 pub(crate) fn routes() -> Vec<Route> {
@@ -35,7 +35,9 @@ async fn start(cx: Cx, params: TurnStartParams) -> ApiResult<ThreadCall<methods:
         model: params.model,
         effort: params.effort,
         summary: params.summary,
-        service_tier: params.service_tier_for_turn.or(params.service_tier.flatten()),
+        service_tier: params
+            .service_tier_for_turn
+            .or(params.service_tier.flatten()),
         approval_policy: params.approval_policy,
         approvals_reviewer: params.approvals_reviewer,
         sandbox_policy: params.sandbox_policy,
@@ -56,11 +58,9 @@ async fn start(cx: Cx, params: TurnStartParams) -> ApiResult<ThreadCall<methods:
     Ok(ThreadCall {
         thread,
         command: Command::StartTurn(Box::new(request)),
-        shape: Box::new(|reply| match reply {
-            Reply::Turn(turn) => Ok(TurnStartResponse { turn: *turn }),
-            Reply::View(_) | Reply::Steered { .. } | Reply::Unsubscribed(_) | Reply::Done => {
-                Err(ApiError::internal("turn/start got another answer"))
-            }
+        shape: Box::new(|reply| {
+            let turn = reply.into_turn().ok_or_else(wrong_reply)?;
+            Ok(TurnStartResponse { turn: *turn })
         }),
     })
 }
@@ -75,11 +75,9 @@ async fn steer(_cx: Cx, params: TurnSteerParams) -> ApiResult<ThreadCall<methods
             expected_turn_id: params.expected_turn_id,
             message,
         },
-        shape: Box::new(|reply| match reply {
-            Reply::Steered { turn_id } => Ok(TurnSteerResponse { turn_id }),
-            Reply::View(_) | Reply::Turn(_) | Reply::Unsubscribed(_) | Reply::Done => {
-                Err(ApiError::internal("turn/steer got another answer"))
-            }
+        shape: Box::new(|reply| {
+            let turn_id = reply.into_steered().ok_or_else(wrong_reply)?;
+            Ok(TurnSteerResponse { turn_id })
         }),
     })
 }

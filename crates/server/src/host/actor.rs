@@ -26,9 +26,9 @@ use super::fanout::Fanout;
 use super::launch::ModelIdentity;
 use super::recorder::Recorder;
 use super::registry::{Mail, Responder, Shared};
+use crate::Server;
 use crate::errors::ApiError;
 use crate::surroundings::Surroundings;
-use crate::Server;
 
 /// Model events taken from a stream at a time; a longer burst is handled in turns so
 /// that mail gets its chance in between.
@@ -125,6 +125,7 @@ impl Actor {
                 let reply = self.promise(responder);
                 self.feed([Input::Command { reply, command }]);
             }
+            Mail::Tools(look) => look(&self.toolbox),
             Mail::ConnectionClosed(connection) => self.feed([Input::ConnectionClosed(connection)]),
             Mail::Close { responder } => {
                 let reply = self.promise(Responder::new(|_closing| {}));
@@ -251,7 +252,7 @@ fn refuse(id: ThreadId, mail: Mail) {
             responder.answer(Err(ApiError::closing(&id.to_string())));
         }
         Mail::Close { responder } => responder.answer(Ok(loomd_thread::Reply::Done)),
-        Mail::ConnectionClosed(_) => {}
+        Mail::ConnectionClosed(_) | Mail::Tools(_) => {}
     }
 }
 

@@ -8,7 +8,7 @@ use loomd_events::{Sequenced, ThreadEvent};
 use loomd_protocol::{
     ServerNotification, Turn, TurnCompletedNotification, TurnItemsView, TurnStartedNotification,
 };
-use loomd_rpc::{encode_notification, Message};
+use loomd_rpc::{Message, encode_notification};
 
 use crate::peer::{Peer, Peers};
 
@@ -91,8 +91,8 @@ pub(crate) fn send_to<'a>(
     let experimental = loomd_protocol::notification_is_experimental(method);
     let mut message: Option<Message> = None;
     for peer in peers.filter(|peer| peer.wants(method, experimental)) {
-        let message = message
-            .get_or_insert_with(|| encode_notification(method, notification, now_ms));
+        let message =
+            message.get_or_insert_with(|| encode_notification(method, notification, now_ms));
         peer.send(message.clone());
     }
 }

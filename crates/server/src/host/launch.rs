@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use loomd_base::tasks::{spawn, Kind};
 use loomd_base::ThreadId;
+use loomd_base::tasks::{Kind, spawn};
 use loomd_config::{EnvironmentInherit, ShellEnvironmentPolicy};
 use loomd_model::{ModelRequest, RequestIdentity};
 use loomd_protocol::SandboxPolicy;
 use loomd_rollout::layout::Found;
-use loomd_thread::{ModelStart, Thread};
+use loomd_thread::{ModelStart, Origin, Thread};
 use loomd_tools::{
     EnvironmentPolicy, Inherit, Offer, OutputLimit, ShellEnvironment, Toolbox, ToolboxOptions,
 };
@@ -30,6 +30,8 @@ pub(crate) enum Launch {
     Fresh(Box<Assembly>),
     /// It lies on disk.
     Stored(Box<Overrides>, Found),
+    /// It begins with another thread's history, up to a turn if one is named.
+    Forked(Box<Overrides>, Found, Option<String>),
 }
 
 impl Launch {
@@ -47,7 +49,7 @@ impl Launch {
                 server: Arc::clone(&server),
                 id,
             };
-            match self.load(&server).await {
+            match self.load(&server, id).await {
                 Ok((assembly, recorder)) => {
                     run_actor(server, assembly, recorder, shared, mail).await;
                 }
@@ -58,7 +60,7 @@ impl Launch {
         handle
     }
 
-    async fn load(self, server: &Arc<Server>) -> ApiResult<(Assembly, Recorder)> {
+    async fn load(self, server: &Arc<Server>, id: ThreadId) -> ApiResult<(Assembly, Recorder)> {
         match self {
             Self::Fresh(assembly) => {
                 let recorder = Recorder::fresh(server, &assembly);
@@ -67,6 +69,11 @@ impl Launch {
             Self::Stored(overrides, found) => {
                 let server = Arc::clone(server);
                 crate::blocking(move || load_stored(&server, *overrides, &found)).await?
+            }
+            Self::Forked(overrides, source, last_turn_id) => {
+                let server = Arc::clone(server);
+                crate::blocking(move || load_forked(&server, id, *overrides, &source, last_turn_id))
+                    .await?
             }
         }
     }
@@ -81,6 +88,41 @@ fn load_stored(
         .map_err(|error| ApiError::invalid(error.to_string()))?;
     let name = server.library.name(snapshot.meta.id);
     let assembly = assemble::stored(server, overrides, &found.path, name, snapshot)?;
+    let recorder = Recorder::stored(server, &assembly, writer);
+    Ok((assembly, recorder))
+}
+
+fn load_forked(
+    server: &Arc<Server>,
+    id: ThreadId,
+    overrides: Overrides,
+    source: &Found,
+    last_turn_id: Option<String>,
+) -> ApiResult<(Assembly, Recorder)> {
+    let unreadable = |error: loomd_rollout::Error| ApiError::invalid(error.to_string());
+    let summary = loomd_rollout::read_meta(&source.path).map_err(unreadable)?;
+    let name = server.library.name(summary.meta.id);
+    let meta = assemble::fork_meta(server, id, summary.meta);
+    let fork = loomd_rollout::Fork {
+        source: &source.path,
+        last_turn_id: last_turn_id.as_deref(),
+        meta: &meta,
+    };
+    let (writer, snapshot) =
+        loomd_rollout::Writer::fork(&server.home, &fork).map_err(|error| match error {
+            loomd_rollout::Error::TurnInProgress(turn) => ApiError::invalid(format!(
+                "lastTurnId '{turn}' identifies an in-progress turn"
+            )),
+            other => unreadable(other),
+        })?;
+    let path = writer.path().to_owned();
+    let mut assembly = assemble::stored(server, overrides, &path, name.clone(), snapshot)?;
+    // Clients learn its status from the answer, as with any thread that was just made.
+    assembly.setup.origin = Origin::Fork;
+    if let Some(name) = name {
+        let now_ms = server.clock.now().wall_ms;
+        server.library.set_name(id, &name, now_ms)?;
+    }
     let recorder = Recorder::stored(server, &assembly, writer);
     Ok((assembly, recorder))
 }
@@ -109,7 +151,7 @@ async fn refuse_all(
         match mail {
             Mail::Command { responder, .. } => responder.answer(Err(error.clone())),
             Mail::Close { responder } => responder.answer(Ok(loomd_thread::Reply::Done)),
-            Mail::ConnectionClosed(_) => {}
+            Mail::ConnectionClosed(_) | Mail::Tools(_) => {}
         }
     }
 }
@@ -190,9 +232,7 @@ fn toolbox_options(server: &Server, assembly: &Assembly) -> ToolboxOptions {
 
 fn shell_environment(server: &Server, policy: &ShellEnvironmentPolicy) -> ShellEnvironment {
     let vars = &server.environment.vars;
-    let inherited = vars
-        .iter()
-        .map(|(name, value)| (name.into(), value.into()));
+    let inherited = vars.iter().map(|(name, value)| (name.into(), value.into()));
     let policy = EnvironmentPolicy {
         inherit: match policy.inherit {
             EnvironmentInherit::All => Inherit::All,

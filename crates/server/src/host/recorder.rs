@@ -6,9 +6,9 @@ use loomd_events::{Sequenced, SessionMeta, ThreadEvent};
 use loomd_protocol::Thread;
 use loomd_rollout::Writer;
 
+use crate::Server;
 use crate::assemble::Assembly;
 use crate::library::live_row;
-use crate::Server;
 
 /// Keeps one thread's files.
 pub(super) struct Recorder {

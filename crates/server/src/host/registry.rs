@@ -14,6 +14,7 @@ use std::time::Duration;
 use loomd_base::{ConnectionId, ThreadId};
 use loomd_protocol::ThreadStatus;
 use loomd_thread::{Command, Reply};
+use loomd_tools::Toolbox;
 use tokio::sync::mpsc;
 
 use crate::errors::{ApiError, ApiResult};
@@ -57,8 +58,12 @@ pub(crate) enum Mail {
         responder: Responder,
     },
     ConnectionClosed(ConnectionId),
+    /// Look at, or act on, what the thread's tools have running.
+    Tools(Box<dyn FnOnce(&Toolbox) + Send>),
     /// End the thread; answered when it has ended.
-    Close { responder: Responder },
+    Close {
+        responder: Responder,
+    },
 }
 
 /// How to reach a thread's actor.
@@ -187,6 +192,23 @@ impl Registry {
             rx.await
                 .unwrap_or_else(|_| Err(ApiError::thread_not_found(&id.to_string()))),
         )
+    }
+
+    /// Looks at, or acts on, a loaded thread's tools.
+    pub(crate) async fn with_tools<T: Send + 'static>(
+        &self,
+        id: ThreadId,
+        look: impl FnOnce(&Toolbox) -> T + Send + 'static,
+    ) -> ApiResult<T> {
+        let not_found = || ApiError::thread_not_found(&id.to_string());
+        let handle = self.get(id).ok_or_else(not_found)?;
+        let (tx, rx) = tokio::sync::oneshot::channel();
+        let mail = Mail::Tools(Box::new(move |toolbox| {
+            // A caller that went away no longer wants the answer.
+            let _gone = tx.send(look(toolbox));
+        }));
+        handle.mailbox.send(mail).await.map_err(|_| not_found())?;
+        rx.await.map_err(|_| not_found())
     }
 
     /// Ends a loaded thread and waits until it has ended. `false` when it is not loaded.

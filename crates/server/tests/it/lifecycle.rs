@@ -13,11 +13,19 @@ async fn a_stored_thread_resumes_with_all_its_turns_after_a_restart() {
     let mut client = server.client().await;
     let thread = client.start_thread(&server.work()).await;
     client
-        .run_turn(&thread, "one\n@@ [{\"think\":\"hm\",\"exec\":\"echo hi\"},{\"say\":\"first\"}]")
+        .run_turn(
+            &thread,
+            "one\n@@ [{\"think\":\"hm\",\"exec\":\"echo hi\"},{\"say\":\"first\"}]",
+        )
         .await;
-    client.run_turn(&thread, "two\n@@ [{\"say\":\"second\"}]").await;
+    client
+        .run_turn(&thread, "two\n@@ [{\"say\":\"second\"}]")
+        .await;
     let live = client
-        .request("thread/read", json!({"threadId": thread, "includeTurns": true}))
+        .request(
+            "thread/read",
+            json!({"threadId": thread, "includeTurns": true}),
+        )
         .await
         .expect("read");
     server.server.shutdown().await;
@@ -25,12 +33,18 @@ async fn a_stored_thread_resumes_with_all_its_turns_after_a_restart() {
     server.restart();
     let mut client = server.client().await;
     let stored = client
-        .request("thread/read", json!({"threadId": thread, "includeTurns": true}))
+        .request(
+            "thread/read",
+            json!({"threadId": thread, "includeTurns": true}),
+        )
         .await
         .expect("read without loading");
     assert_eq!(stored["thread"]["status"]["type"], "notLoaded");
     assert_eq!(stored["thread"]["turns"], live["thread"]["turns"]);
-    let loaded = client.request("thread/loaded/list", json!({})).await.expect("a list");
+    let loaded = client
+        .request("thread/loaded/list", json!({}))
+        .await
+        .expect("a list");
     assert_eq!(loaded["data"], json!([]));
 
     let resumed = client
@@ -42,7 +56,10 @@ async fn a_stored_thread_resumes_with_all_its_turns_after_a_restart() {
     let usage = client.note("thread/tokenUsage/updated").await;
     assert_eq!(usage["tokenUsage"]["total"]["totalTokens"], 3 * 130);
     let notes = client.run_turn(&thread, "three").await;
-    assert_eq!(notes.last().expect("a note")["params"]["turn"]["status"], "completed");
+    assert_eq!(
+        notes.last().expect("a note")["params"]["turn"]["status"],
+        "completed"
+    );
 }
 
 #[tokio::test]
@@ -92,18 +109,31 @@ async fn unsubscribing_and_leaving_end_what_a_client_is_told() {
     let thread = first.start_thread(&server.work()).await;
     let id = json!({"threadId": thread});
     for expected in ["unsubscribed", "notSubscribed"] {
-        let answer = first.request("thread/unsubscribe", id.clone()).await.expect("never an error");
+        let answer = first
+            .request("thread/unsubscribe", id.clone())
+            .await
+            .expect("never an error");
         assert_eq!(answer["status"], expected);
     }
     let unknown = json!({"threadId": "01900000-0000-7000-8000-000000000000"});
-    let answer = first.request("thread/unsubscribe", unknown).await.expect("never an error");
+    let answer = first
+        .request("thread/unsubscribe", unknown)
+        .await
+        .expect("never an error");
     assert_eq!(answer["status"], "notLoaded");
-    second.request("thread/resume", json!({"threadId": thread, "excludeTurns": true})).await.expect("resumed");
+    second
+        .request(
+            "thread/resume",
+            json!({"threadId": thread, "excludeTurns": true}),
+        )
+        .await
+        .expect("resumed");
     let notes = second.run_turn(&thread, "hello").await;
     assert!(notes.iter().any(|note| note["method"] == "item/completed"));
     let seen: Vec<Value> = first.pending_notes();
     assert!(
-        seen.iter().all(|note| !text(&note["method"]).starts_with("item/")),
+        seen.iter()
+            .all(|note| !text(&note["method"]).starts_with("item/")),
         "{seen:?}"
     );
 }
@@ -120,16 +150,19 @@ async fn an_unwatched_idle_thread_unloads_and_can_be_resumed() {
         .expect("answered before the unload");
     assert_eq!(answer["status"], "unsubscribed");
     let closed = client.notes_until("thread/closed").await;
-    let gone = closed
-        .iter()
-        .find(|note| note["method"] == "thread/status/changed" && note["params"]["status"]["type"] == "notLoaded");
+    let gone = closed.iter().find(|note| {
+        note["method"] == "thread/status/changed" && note["params"]["status"]["type"] == "notLoaded"
+    });
     assert!(gone.is_some(), "{closed:?}");
     let error = client
         .request("turn/start", json!({"threadId": thread, "input": []}))
         .await
         .expect_err("not loaded");
     assert_eq!(error["message"], format!("thread not found: {thread}"));
-    client.request("thread/resume", json!({"threadId": thread})).await.expect("resumed");
+    client
+        .request("thread/resume", json!({"threadId": thread}))
+        .await
+        .expect("resumed");
 }
 
 #[tokio::test]
@@ -141,24 +174,50 @@ async fn archive_ends_a_running_turn_and_unarchive_brings_the_thread_back() {
     client.start_turn(&thread, script).await;
     client.note("item/started").await;
     let id = json!({"threadId": thread});
-    client.request("thread/archive", id.clone()).await.expect("archived");
+    client
+        .request("thread/archive", id.clone())
+        .await
+        .expect("archived");
     let done = client.note("turn/completed").await;
     assert_eq!(done["turn"]["status"], "interrupted");
     assert_eq!(client.note("thread/archived").await["threadId"], thread);
 
-    let error = client.request("thread/resume", id.clone()).await.expect_err("archived");
+    let error = client
+        .request("thread/resume", id.clone())
+        .await
+        .expect_err("archived");
     assert_eq!(
         error["message"],
-        format!("session {thread} is archived. Run `codex unarchive {thread}` to unarchive it first.")
+        format!(
+            "session {thread} is archived. Run `codex unarchive {thread}` to unarchive it first."
+        )
     );
-    let error = client.request("thread/archive", id.clone()).await.expect_err("twice");
-    assert_eq!(error["message"], format!("no rollout found for thread id {thread}"));
-    let archived = client.request("thread/list", json!({"archived": true})).await.expect("a list");
+    let error = client
+        .request("thread/archive", id.clone())
+        .await
+        .expect_err("twice");
+    assert_eq!(
+        error["message"],
+        format!("no rollout found for thread id {thread}")
+    );
+    let archived = client
+        .request("thread/list", json!({"archived": true}))
+        .await
+        .expect("a list");
     assert_eq!(archived["data"][0]["id"], thread);
-    let answer = client.request("thread/unarchive", id.clone()).await.expect("back");
+    let answer = client
+        .request("thread/unarchive", id.clone())
+        .await
+        .expect("back");
     assert_eq!(answer["thread"]["id"], thread);
-    let error = client.request("thread/unarchive", id.clone()).await.expect_err("twice");
-    assert_eq!(error["message"], format!("no archived rollout found for thread id {thread}"));
+    let error = client
+        .request("thread/unarchive", id.clone())
+        .await
+        .expect_err("twice");
+    assert_eq!(
+        error["message"],
+        format!("no archived rollout found for thread id {thread}")
+    );
     client.request("thread/resume", id).await.expect("resumed");
 }
 
@@ -175,20 +234,35 @@ async fn names_are_trimmed_told_to_all_and_kept() {
         .expect_err("empty");
     assert_eq!(error["message"], "thread name must not be empty");
     client
-        .request("thread/name/set", json!({"threadId": thread, "name": " The plan "}))
+        .request(
+            "thread/name/set",
+            json!({"threadId": thread, "name": " The plan "}),
+        )
         .await
         .expect("named");
-    assert_eq!(other.note("thread/name/updated").await["threadName"], "The plan");
+    assert_eq!(
+        other.note("thread/name/updated").await["threadName"],
+        "The plan"
+    );
     server.server.shutdown().await;
     server.restart();
     let mut client = server.client().await;
-    let list = client.request("thread/list", json!({})).await.expect("a list");
+    let list = client
+        .request("thread/list", json!({}))
+        .await
+        .expect("a list");
     assert_eq!(list["data"][0]["name"], "The plan");
     client
-        .request("thread/name/set", json!({"threadId": thread, "name": "stored"}))
+        .request(
+            "thread/name/set",
+            json!({"threadId": thread, "name": "stored"}),
+        )
         .await
         .expect("stored threads can be named");
-    let read = client.request("thread/read", json!({"threadId": thread})).await.expect("read");
+    let read = client
+        .request("thread/read", json!({"threadId": thread}))
+        .await
+        .expect("read");
     assert_eq!(read["thread"]["name"], "stored");
 }
 
@@ -197,7 +271,10 @@ async fn an_ephemeral_thread_leaves_nothing_on_disk() {
     let server = TestServer::new();
     let mut client = server.client().await;
     let answer = client
-        .request("thread/start", json!({"cwd": server.work(), "ephemeral": true}))
+        .request(
+            "thread/start",
+            json!({"cwd": server.work(), "ephemeral": true}),
+        )
         .await
         .expect("started");
     let thread = text(&answer["thread"]["id"]);
@@ -205,8 +282,14 @@ async fn an_ephemeral_thread_leaves_nothing_on_disk() {
     client.run_turn(&thread, "hello").await;
     assert!(!server.home().join("sessions").exists());
     let error = client
-        .request("thread/read", json!({"threadId": thread, "includeTurns": true}))
+        .request(
+            "thread/read",
+            json!({"threadId": thread, "includeTurns": true}),
+        )
         .await
         .expect_err("no turns");
-    assert_eq!(error["message"], "ephemeral threads do not support includeTurns");
+    assert_eq!(
+        error["message"],
+        "ephemeral threads do not support includeTurns"
+    );
 }

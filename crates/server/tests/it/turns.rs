@@ -8,7 +8,10 @@ fn prompt(script: Value) -> String {
 }
 
 fn methods(notes: &[Value]) -> Vec<&str> {
-    notes.iter().filter_map(|note| note["method"].as_str()).collect()
+    notes
+        .iter()
+        .filter_map(|note| note["method"].as_str())
+        .collect()
 }
 
 async fn ready(server: &TestServer) -> (TestClient, String) {
@@ -23,7 +26,10 @@ async fn a_plain_turn_is_told_in_the_reference_s_order() {
     let server = TestServer::new();
     let (mut client, thread) = ready(&server).await;
     let notes = client
-        .run_turn(&thread, &prompt(json!([{"say": "one two three", "deltas": 3}])))
+        .run_turn(
+            &thread,
+            &prompt(json!([{"say": "one two three", "deltas": 3}])),
+        )
         .await;
     assert_eq!(
         methods(&notes),
@@ -40,6 +46,7 @@ async fn a_plain_turn_is_told_in_the_reference_s_order() {
             "item/completed",
             "thread/tokenUsage/updated",
             "account/rateLimits/updated",
+            "thread/readState/changed",
             "thread/status/changed",
             "turn/completed",
         ]
@@ -75,8 +82,19 @@ async fn a_command_and_a_patch_change_files_and_are_told_as_items() {
         .filter(|note| note["method"] == "item/completed")
         .map(|note| &note["params"]["item"])
         .collect();
-    let kinds: Vec<&str> = ended.iter().filter_map(|item| item["type"].as_str()).collect();
-    assert_eq!(kinds, ["userMessage", "commandExecution", "fileChange", "agentMessage"]);
+    let kinds: Vec<&str> = ended
+        .iter()
+        .filter_map(|item| item["type"].as_str())
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            "userMessage",
+            "commandExecution",
+            "fileChange",
+            "agentMessage"
+        ]
+    );
     assert_eq!(ended[1]["aggregatedOutput"], "out");
     assert_eq!(ended[1]["exitCode"], 0);
     assert_eq!(ended[2]["changes"][0]["kind"]["type"], "add");
@@ -93,10 +111,19 @@ async fn an_interrupt_ends_the_turn_and_its_command() {
     let printed = client.note("item/commandExecution/outputDelta").await;
     let pid = printed["delta"].as_str().expect("a text").trim().to_owned();
     let wrong = json!({"threadId": thread, "turnId": "other"});
-    let error = client.request("turn/interrupt", wrong).await.expect_err("refused");
-    assert_eq!(error["message"], format!("expected active turn id other but found {turn}"));
+    let error = client
+        .request("turn/interrupt", wrong)
+        .await
+        .expect_err("refused");
+    assert_eq!(
+        error["message"],
+        format!("expected active turn id other but found {turn}")
+    );
     client
-        .request("turn/interrupt", json!({"threadId": thread, "turnId": turn}))
+        .request(
+            "turn/interrupt",
+            json!({"threadId": thread, "turnId": turn}),
+        )
         .await
         .expect("answered when the turn has ended");
     let done = client.note("turn/completed").await;
@@ -109,7 +136,10 @@ async fn an_interrupt_ends_the_turn_and_its_command() {
         "the command outlived its turn"
     );
     let late = json!({"threadId": thread, "turnId": turn});
-    let error = client.request("turn/interrupt", late).await.expect_err("refused");
+    let error = client
+        .request("turn/interrupt", late)
+        .await
+        .expect_err("refused");
     assert_eq!(error["message"], "no active turn to interrupt");
 }
 
@@ -119,7 +149,13 @@ async fn a_steer_joins_the_running_turn() {
     let (mut client, thread) = ready(&server).await;
     let script = prompt(json!([{"exec": "read line < steered; echo $line"}, {"say": "done"}]));
     let fifo = server.work().join("steered");
-    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().expect("mkfifo").success());
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(&fifo)
+            .status()
+            .expect("mkfifo")
+            .success()
+    );
     let turn = client.start_turn(&thread, &script).await;
     let steer = json!({
         "threadId": thread, "expectedTurnId": turn, "clientUserMessageId": "mine",
@@ -150,13 +186,19 @@ async fn a_failing_model_fails_the_turn_and_the_next_one_works() {
     let (mut client, thread) = ready(&server).await;
     let script = prompt(json!([{"error": [400, {"error": {"message": "no"}}]}]));
     let notes = client.run_turn(&thread, &script).await;
-    let error = notes.iter().find(|note| note["method"] == "error").expect("an error");
+    let error = notes
+        .iter()
+        .find(|note| note["method"] == "error")
+        .expect("an error");
     assert_eq!(error["params"]["willRetry"], false);
     let done = notes.last().expect("a last note");
     assert_eq!(done["params"]["turn"]["status"], "failed");
     assert_eq!(done["params"]["turn"]["error"], error["params"]["error"]);
     let again = client.run_turn(&thread, "hello").await;
-    assert_eq!(again.last().expect("a note")["params"]["turn"]["status"], "completed");
+    assert_eq!(
+        again.last().expect("a note")["params"]["turn"]["status"],
+        "completed"
+    );
 }
 
 #[tokio::test]
@@ -166,16 +208,31 @@ async fn errors_of_turns_name_what_is_wrong() {
     let unknown = "01900000-0000-7000-8000-000000000000";
     let text = json!([{"type": "text", "text": "x"}]);
     for (method, params, expected) in [
-        ("turn/start", json!({"threadId": unknown, "input": []}), format!("thread not found: {unknown}")),
-        ("turn/steer", json!({"threadId": thread, "expectedTurnId": "x", "input": text}), "no active turn to steer".to_owned()),
-        ("turn/interrupt", json!({"threadId": thread, "turnId": "x"}), "no active turn to interrupt".to_owned()),
+        (
+            "turn/start",
+            json!({"threadId": unknown, "input": []}),
+            format!("thread not found: {unknown}"),
+        ),
+        (
+            "turn/steer",
+            json!({"threadId": thread, "expectedTurnId": "x", "input": text}),
+            "no active turn to steer".to_owned(),
+        ),
+        (
+            "turn/interrupt",
+            json!({"threadId": thread, "turnId": "x"}),
+            "no active turn to interrupt".to_owned(),
+        ),
     ] {
         let error = client.request(method, params).await.expect_err("refused");
         assert_eq!(error["message"], expected);
     }
     let long = "x".repeat(1_048_577);
     let params = json!({"threadId": thread, "input": [{"type": "text", "text": long}]});
-    let error = client.request("turn/start", params).await.expect_err("too long");
+    let error = client
+        .request("turn/start", params)
+        .await
+        .expect_err("too long");
     assert_eq!(error["code"], -32602);
     assert_eq!(error["data"]["actual_chars"], 1_048_577);
 }

@@ -85,7 +85,6 @@ impl Thread {
         // From now on nothing that this stream says is heard.
         active.step.generation = 0;
         let running = active.step.calls.iter().any(|call| call.output.is_none());
-        let streaming = active.step.streaming.take();
         for call in &mut active.step.calls {
             if call.output.is_none() {
                 let seconds = cx.now.mono.saturating_sub(call.started.mono).as_secs_f64();
@@ -98,13 +97,9 @@ impl Thread {
         }
         self.act(Action::CancelModel { generation });
         if running {
-            self.act(Action::CancelTools {
-                turn_id: turn_id.clone(),
-            });
+            self.act(Action::CancelTools { turn_id });
         }
-        if let Some(item) = streaming {
-            self.item_completed(cx, &turn_id, item);
-        }
+        self.finish_streaming(cx);
         self.record_outputs(cx);
         self.tell_usage(cx);
     }

@@ -4,6 +4,7 @@ mod close;
 mod inject;
 mod interrupt;
 mod name;
+mod read_state;
 mod resume;
 pub(crate) mod settings;
 mod start;

@@ -1,5 +1,6 @@
 //! thread/resume: the snapshot and the subscription are one step.
 
+use loomd_base::ConnectionId;
 use loomd_protocol::{
     DeprecationNoticeNotification, ServerNotification, ThreadGoalClearedNotification,
     ThreadTokenUsageUpdatedNotification,
@@ -29,23 +30,30 @@ impl Thread {
         self.announce_status();
         self.subscribe(request.connection);
         let view = self.view();
-        let usage = view.token_usage.clone();
         self.reply(reply, Reply::View(Box::new(view)));
-        if let (true, Some((turn_id, token_usage))) = (request.with_turns, usage) {
-            let thread_id = self.wire_id();
-            self.notify(
-                caller,
-                ServerNotification::ThreadTokenUsageUpdated(ThreadTokenUsageUpdatedNotification {
-                    thread_id,
-                    turn_id,
-                    token_usage,
-                }),
-            );
+        if request.with_turns {
+            self.tell_usage_to(request.connection);
         }
         let thread_id = self.wire_id();
         self.notify(
             Audience::Everyone,
             ServerNotification::ThreadGoalCleared(ThreadGoalClearedNotification { thread_id }),
+        );
+    }
+
+    /// Tells one client the tokens so far, if they are known.
+    pub(crate) fn tell_usage_to(&mut self, connection: ConnectionId) {
+        let Some((turn_id, token_usage)) = self.token_usage.clone() else {
+            return;
+        };
+        let notification = ThreadTokenUsageUpdatedNotification {
+            thread_id: self.wire_id(),
+            turn_id,
+            token_usage,
+        };
+        self.notify(
+            Audience::One(connection),
+            ServerNotification::ThreadTokenUsageUpdated(notification),
         );
     }
 }

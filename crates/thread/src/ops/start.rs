@@ -7,12 +7,16 @@ use crate::thread::Thread;
 use crate::{Action, Audience, Reply, ReplyTo};
 
 impl Thread {
-    /// Subscribes the connection that made the thread, answers it, then tells everyone.
-    pub(crate) fn on_start(&mut self, reply: ReplyTo, connection: ConnectionId) {
+    /// Subscribes the connection that made the thread, answers it, tells it the tokens
+    /// that a fork begins with, then tells everyone.
+    pub(crate) fn on_start(&mut self, reply: ReplyTo, connection: ConnectionId, usage: bool) {
         self.subscribe(connection);
         let view = Box::new(self.view());
         let thread = view.thread.clone();
         self.reply(reply, Reply::View(view));
+        if usage {
+            self.tell_usage_to(connection);
+        }
         self.notify(
             Audience::Everyone,
             ServerNotification::ThreadStarted(ThreadStartedNotification { thread }),

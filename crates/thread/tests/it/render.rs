@@ -54,6 +54,7 @@ pub(crate) fn setup(stored: bool) -> ThreadSetup {
         history: Vec::new(),
         token_usage: None,
         last_seq: if stored { 7 } else { 0 },
+        read_revision: "first".to_owned(),
         unload_delay: Some(Duration::from_secs(30 * 60)),
     }
 }
@@ -157,6 +158,7 @@ fn reply(reply: &Reply) -> String {
         Reply::Turn(turn) => format!("turn {}", short(&turn.id)),
         Reply::Steered { turn_id } => format!("steered {}", short(turn_id)),
         Reply::Unsubscribed(status) => format!("{status:?}"),
+        Reply::ReadState(state) => format!("read state {:?}", state.first_unread.is_some()),
         Reply::Done => "done".to_owned(),
     }
 }

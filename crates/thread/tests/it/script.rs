@@ -109,6 +109,7 @@ impl Player {
         match verb {
             "start" => self.command(Command::Start {
                 connection: connection(rest),
+                with_usage: false,
             }),
             "resume" => {
                 let (who, how) = rest.split_once(' ').unwrap_or((rest, ""));
