@@ -55,7 +55,7 @@ pub use loader::Loader;
 pub use overrides::{OverrideError, parse_override};
 pub use permissions::PermissionProfile;
 pub use project::ProjectTrust;
-pub use provider::{ProviderAuthCommand, ProviderConfig};
+pub use provider::{OFFLINE, ProviderAuthCommand, ProviderConfig};
 pub use read::{ConfigRead, LayerMetadata, ReadLayer};
 pub use snapshot::{
     AgentLimits, Config, ContextSwitches, History, SandboxWorkspaceWrite, ShellEnvironmentPolicy,

@@ -21,7 +21,7 @@ pub(crate) const OPENAI: &str = "openai";
 const OLLAMA: &str = "ollama";
 const LMSTUDIO: &str = "lmstudio";
 /// loomd's own deterministic model; never chosen unless named.
-pub(crate) const OFFLINE: &str = "offline";
+pub const OFFLINE: &str = "offline";
 
 const REQUEST_RETRIES_DEFAULT: u32 = 4;
 const STREAM_RETRIES_DEFAULT: u32 = 5;
