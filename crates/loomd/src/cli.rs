@@ -57,7 +57,7 @@ pub(crate) struct Cli {
 /// own flags say; so those with more to say have none.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    AppServer(app_server::AppServerArgs),
+    AppServer(Box<app_server::AppServerArgs>),
     #[command(visible_alias = "e")]
     Exec(Box<exec::ExecArgs>),
     /// Show the whole of it at work, offline, in a temporary folder

@@ -60,14 +60,14 @@ impl Finding {
 
 /// Runs `loomd doctor`. The exit code is 1 when something cannot work.
 pub(crate) fn run(
-    args: DoctorArgs,
-    settings: SettingFlags,
-    environment: Environment,
+    args: &DoctorArgs,
+    settings: &SettingFlags,
+    environment: &Environment,
 ) -> anyhow::Result<ExitCode> {
     let stdout = io::stdout();
-    let style = Style::for_stream(&stdout, &environment);
+    let style = Style::for_stream(&stdout, environment);
     let overrides = settings.settings()?;
-    let findings = examine(&environment, overrides);
+    let findings = examine(environment, overrides);
     let mut console = Console::new(stdout.lock(), style);
     show(&mut console, &findings, args.quiet).context("cannot write to standard output")?;
     let bad = findings.iter().any(|f| f.verdict == Verdict::Bad);

@@ -33,6 +33,8 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     match run(cli) {
         Ok(code) => code,
+        // Whoever read the output has seen enough (`loomd threads | head -1`).
+        Err(error) if process::is_broken_pipe(&error) => ExitCode::FAILURE,
         Err(error) => {
             // Nothing can be done about a standard error that is closed.
             let _unseen = writeln!(std::io::stderr(), "{}", process::error_text(&error));
@@ -45,11 +47,11 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let environment = process::environment()?;
     logging::start(&environment);
     match cli.command {
-        Command::AppServer(args) => app_server::run(args, cli.settings, environment),
-        Command::Exec(args) => exec::run(*args, cli.settings, environment),
+        Command::AppServer(args) => app_server::run(*args, &cli.settings, environment),
+        Command::Exec(args) => exec::run(*args, &cli.settings, environment),
         Command::Demo(args) => demo::run(&args, environment),
-        Command::Threads(args) => threads::run(&args, cli.settings, environment),
-        Command::Doctor(args) => doctor::run(args, cli.settings, environment),
+        Command::Threads(args) => threads::run(&args, &cli.settings, environment),
+        Command::Doctor(args) => doctor::run(&args, &cli.settings, &environment),
         Command::Completions(args) => completions::run(&args),
         Command::Man => manual::run(),
     }

@@ -62,6 +62,15 @@ fn runtime() -> std::io::Result<Runtime> {
         .build()
 }
 
+/// Whether the error is that nobody reads our output any more.
+pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+    })
+}
+
 /// An error with its causes, for a person: `Error: WHAT`, then one cause a line.
 pub(crate) fn error_text(error: &anyhow::Error) -> String {
     let mut text = format!("Error: {error}");

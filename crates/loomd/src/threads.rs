@@ -1,7 +1,7 @@
 //! `loomd threads`: what is stored in the home folder.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -62,7 +62,7 @@ pub(crate) struct ThreadsArgs {
 /// Runs `loomd threads`.
 pub(crate) fn run(
     args: &ThreadsArgs,
-    settings: SettingFlags,
+    settings: &SettingFlags,
     environment: Environment,
 ) -> anyhow::Result<ExitCode> {
     let style = Style::for_stream(&io::stdout(), &environment);
@@ -125,7 +125,7 @@ fn write_table(
     threads: &[Thread],
     style: Style,
     now_s: i64,
-    home: &PathBuf,
+    home: &Path,
 ) -> io::Result<()> {
     if threads.is_empty() {
         return writeln!(out, "No threads in {}.", home.display());
@@ -198,8 +198,8 @@ mod tests {
     #[test]
     fn an_empty_home_is_no_error() {
         let mut out = Vec::new();
-        let home = PathBuf::from("/h");
-        write_table(&mut out, &[], Style::PLAIN, 0, &home).unwrap();
+        let home = Path::new("/h");
+        write_table(&mut out, &[], Style::PLAIN, 0, home).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), "No threads in /h.\n");
     }
 }

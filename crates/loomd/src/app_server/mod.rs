@@ -93,10 +93,10 @@ enum AppServerCommand {
 /// Runs `loomd app-server`.
 pub(crate) fn run(
     args: AppServerArgs,
-    outer: SettingFlags,
+    outer: &SettingFlags,
     environment: Environment,
 ) -> anyhow::Result<ExitCode> {
-    let overrides = SettingFlags::merged(&outer, &args.settings)?;
+    let overrides = SettingFlags::merged(outer, &args.settings)?;
     let home = find_home(&environment);
     match args.command {
         Some(AppServerCommand::Proxy(args)) => return proxy::run(&args, &environment, &home),
@@ -126,10 +126,10 @@ mod tests {
 
     fn parse(words: &str) -> Result<AppServerArgs, clap::Error> {
         let words = std::iter::once("loomd").chain(words.split_whitespace());
-        match Cli::try_parse_from(words)?.command {
-            Command::AppServer(args) => Ok(args),
-            other => panic!("not the app server: {other:?}"),
-        }
+        let Command::AppServer(args) = Cli::try_parse_from(words)?.command else {
+            panic!("not the app server");
+        };
+        Ok(*args)
     }
 
     #[test]

@@ -101,9 +101,10 @@ impl Counter {
 
 /// Writes the figures of the turns side by side, with their sums.
 pub(super) fn table(console: &mut Console<impl Write>, turns: &[Costs]) -> io::Result<()> {
-    type Figure = fn(&Costs) -> i64;
+    /// A row's name, the figure, and how it is shown.
+    type Row = (&'static str, fn(&Costs) -> i64, fn(i64) -> String);
     let number = |n: i64| n.to_string();
-    let rows: [(&str, Figure, fn(i64) -> String); 9] = [
+    let rows: [Row; 9] = [
         ("items completed", |c| count(c.items.len()), number),
         ("commands run", |c| signed(c.commands), number),
         ("  of which failed", |c| signed(c.commands_failed), number),

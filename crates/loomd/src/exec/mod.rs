@@ -3,6 +3,7 @@
 //! The flags and the JSONL are those of `codex exec` as the official TypeScript SDK
 //! and other programs use them, so a program that runs that command can run this one.
 
+mod args;
 mod event;
 mod items;
 mod output;
@@ -14,283 +15,66 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use clap::{Args, Subcommand, ValueEnum};
 use loomd_config::{Environment, find_home};
-use loomd_protocol::{SandboxMode, SessionSource};
+use loomd_protocol::SessionSource;
 use loomd_server::ServerOptions;
 use serde_json::Value;
 
-use crate::process;
-use crate::settings::SettingFlags;
-use run::{Job, Target};
+pub(crate) use args::ExecArgs;
 pub(crate) use run::{empty_turn, every_thread};
 pub(crate) use translate::error_message;
 
-const ABOUT: &str = "Do one task without asking back, and print the answer";
-
-const LONG_ABOUT: &str = "\
-Do one task without asking back, and print the model's last message on standard
-output. What happens meanwhile is shown on standard error; with --json everything
-is on standard output, one event a line.
-
-Commands that need more than the sandbox allows are refused, as there is nobody to
-ask. The exit code is 0 when the turn completed and 1 when it failed.";
-
-const EXAMPLES: &str = "\
-Examples:
-  loomd exec \"fix the failing test\" --sandbox workspace-write
-  git diff | loomd exec \"review this change\"
-  loomd exec --json - < prompt.txt | jq -r .type
-  loomd exec --output-schema answer.json -o answer.txt \"which crates are unused?\"
-  loomd exec resume --last \"and now the other one\"";
-
-// Flags of `loomd exec`.
-#[derive(Debug, Args)]
-#[command(about = ABOUT, long_about = LONG_ABOUT, after_help = EXAMPLES)]
-pub(crate) struct ExecArgs {
-    /// What to do; `-` or nothing reads it from standard input. Text that is piped in
-    /// beside a prompt is put behind it
-    prompt: Option<String>,
-
-    #[command(flatten)]
-    settings: SettingFlags,
-
-    /// An image to show the model; may be repeated
-    #[arg(short, long = "image", value_name = "FILE", value_delimiter = ',', num_args = 1..)]
-    images: Vec<PathBuf>,
-
-    #[command(flatten)]
-    common: CommonFlags,
-
-    #[command(subcommand)]
-    command: Option<ExecCommand>,
-}
-
-/// Flags that may stand before or behind `resume`.
-#[derive(Debug, Args)]
-struct CommonFlags {
-    /// The model to ask
-    #[arg(short, long, global = true, value_name = "MODEL")]
-    model: Option<String>,
-
-    /// What commands of the model may do
-    #[arg(short, long, global = true, value_name = "SANDBOX_MODE")]
-    sandbox: Option<Sandbox>,
-
-    /// Run commands without any sandbox. Only for machines that confine them otherwise
-    #[arg(long, alias = "yolo", global = true, conflicts_with = "sandbox")]
-    dangerously_bypass_approvals_and_sandbox: bool,
-
-    /// The older name of --sandbox workspace-write
-    #[arg(long, global = true, hide = true, conflicts_with_all = ["sandbox", "dangerously_bypass_approvals_and_sandbox"])]
-    full_auto: bool,
-
-    /// The folder to work in
-    #[arg(short = 'C', long = "cd", global = true, value_name = "DIR")]
-    cwd: Option<PathBuf>,
-
-    /// A further folder that commands may write to; may be repeated
-    #[arg(long = "add-dir", global = true, value_name = "DIR")]
-    add_dirs: Vec<PathBuf>,
-
-    /// Work outside a Git repository too
-    #[arg(long, global = true)]
-    skip_git_repo_check: bool,
-
-    /// Keep nothing on disk
-    #[arg(long, global = true)]
-    ephemeral: bool,
-
-    /// Print events to standard output, one JSON object a line
-    #[arg(long, alias = "experimental-json", global = true)]
-    json: bool,
-
-    /// Write the model's last message to this file too
-    #[arg(short, long, global = true, value_name = "FILE")]
-    output_last_message: Option<PathBuf>,
-
-    /// A JSON Schema that the model's last message must follow
-    #[arg(long, global = true, value_name = "FILE")]
-    output_schema: Option<PathBuf>,
-
-    /// When to use colours
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
-    color: Color,
-
-    /// What the thread is for, as thread lists show it
-    #[arg(long, global = true, value_name = "SOURCE", hide_short_help = true)]
-    thread_source: Option<String>,
-
-    /// Accepted for compatibility: it concerns the vendor's own service
-    #[arg(long, global = true, hide = true, value_name = "PROGRAM")]
-    cyber_access_program: Option<String>,
-}
-
-#[derive(Debug, Subcommand)]
-enum ExecCommand {
-    /// Go on with a stored thread
-    Resume(ResumeArgs),
-    /// Start a new thread from a copy of a stored one
-    Fork(ForkArgs),
-}
-
-#[derive(Debug, Args)]
-struct ResumeArgs {
-    /// The thread: its id or its name
-    #[arg(value_name = "ID")]
-    id: Option<String>,
-
-    /// What to do; `-` or nothing reads it from standard input
-    prompt: Option<String>,
-
-    /// The latest thread of this folder; what would be the id is the prompt then
-    #[arg(long)]
-    last: bool,
-
-    /// With --last: the latest of any folder
-    #[arg(long)]
-    all: bool,
-
-    #[command(flatten)]
-    more: MoreFlags,
-}
-
-#[derive(Debug, Args)]
-struct ForkArgs {
-    /// The thread: its id or its name
-    #[arg(value_name = "ID")]
-    id: String,
-
-    /// What to do; `-` or nothing reads it from standard input
-    prompt: Option<String>,
-
-    #[command(flatten)]
-    more: MoreFlags,
-}
-
-/// Flags that add up when they stand on both sides of `resume`.
-#[derive(Debug, Default, Args)]
-struct MoreFlags {
-    #[command(flatten)]
-    settings: SettingFlags,
-
-    /// An image to show the model; may be repeated
-    #[arg(short, long = "image", value_name = "FILE", value_delimiter = ',')]
-    images: Vec<PathBuf>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Sandbox {
-    /// Commands may read files, and write none
-    ReadOnly,
-    /// Commands may write below the working folder
-    WorkspaceWrite,
-    /// Commands may do what you may do
-    DangerFullAccess,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Color {
-    Always,
-    Never,
-    Auto,
-}
-
-impl CommonFlags {
-    fn sandbox(&self) -> Option<SandboxMode> {
-        if self.dangerously_bypass_approvals_and_sandbox {
-            return Some(SandboxMode::DangerFullAccess);
-        }
-        if self.full_auto {
-            return Some(SandboxMode::WorkspaceWrite);
-        }
-        self.sandbox.map(|sandbox| match sandbox {
-            Sandbox::ReadOnly => SandboxMode::ReadOnly,
-            Sandbox::WorkspaceWrite => SandboxMode::WorkspaceWrite,
-            Sandbox::DangerFullAccess => SandboxMode::DangerFullAccess,
-        })
-    }
-}
+use crate::process;
+use crate::settings::SettingFlags;
+use output::Output;
+use run::{Job, Target};
 
 /// Runs `loomd exec`.
 pub(crate) fn run(
     args: ExecArgs,
-    outer: SettingFlags,
+    outer: &SettingFlags,
     environment: Environment,
 ) -> anyhow::Result<ExitCode> {
-    let common = args.common;
-    let mut overrides = SettingFlags::merged(&outer, &args.settings)?;
-    let mut images = args.images;
-    let (target, argument) = match args.command {
-        None => (Target::New, args.prompt),
-        Some(ExecCommand::Resume(resume)) => {
-            overrides.extend(resume.more.settings.settings()?);
-            images.extend(resume.more.images);
-            match (resume.last, resume.id, resume.prompt) {
-                (true, first, second) => (
-                    Target::Latest {
-                        anywhere: resume.all,
-                    },
-                    second.or(first),
-                ),
-                (false, Some(id), prompt) => (Target::Resume(id), prompt),
-                (false, None, _) => {
-                    bail!("which thread? Give its id or its name, or --last for the latest")
-                }
-            }
-        }
-        Some(ExecCommand::Fork(fork)) => {
-            overrides.extend(fork.more.settings.settings()?);
-            images.extend(fork.more.images);
-            (Target::Fork(fork.id), fork.prompt)
-        }
-    };
+    let wanted = args.wanted(outer)?;
+    let common = wanted.common;
     let cwd = working_folder(common.cwd.as_deref(), &environment)?;
     // Standard input is read before anything can fail: a program that writes a prompt
     // into a pipe that nobody reads is ended by it.
-    let prompt = match target {
-        Target::New => prompt::read(argument.as_deref())?,
+    let prompt = match wanted.target {
+        Target::New => prompt::read(wanted.prompt.as_deref())?,
         Target::Latest { .. } | Target::Resume(_) | Target::Fork(_) => {
-            prompt::read_alone(argument)?
+            prompt::read_alone(wanted.prompt)?
         }
     };
-    let may_be_anywhere = common.skip_git_repo_check
-        || common.dangerously_bypass_approvals_and_sandbox
-        || cwd.ancestors().any(|folder| folder.join(".git").exists());
-    if !may_be_anywhere {
-        bail!(
-            "{} is not inside a Git repository, where changes could be undone; \
-             --skip-git-repo-check works there all the same",
-            cwd.display()
-        );
+    if !common.skip_git_repo_check && !common.dangerously_bypass_approvals_and_sandbox {
+        require_repository(&cwd)?;
     }
-    let job = Job {
-        target,
-        prompt,
-        images: images
+    let absolute = |paths: &[PathBuf]| {
+        paths
             .iter()
             .map(|path| environment.absolute(path))
-            .collect(),
+            .collect()
+    };
+    let job = Job {
+        target: wanted.target,
+        prompt,
+        images: absolute(&wanted.images),
         output_schema: common.output_schema.as_deref().map(schema).transpose()?,
         sandbox: common.sandbox(),
+        add_dirs: absolute(&common.add_dirs),
         model: common.model,
-        add_dirs: common
-            .add_dirs
-            .iter()
-            .map(|folder| environment.absolute(folder))
-            .collect(),
         ephemeral: common.ephemeral,
         thread_source: common.thread_source,
         cwd,
     };
-    let output = output::Output::new(
+    let output = Output::new(
         common.json,
         common.color,
         common.output_last_message,
         &environment,
     );
     let mut options = ServerOptions::new(find_home(&environment), environment);
-    options.overrides = overrides;
+    options.overrides = wanted.settings;
     options.source = SessionSource::Exec;
     process::block_on(run::run(options, job, output))
 }
@@ -306,117 +90,21 @@ fn working_folder(cd: Option<&Path>, environment: &Environment) -> anyhow::Resul
     Ok(cwd)
 }
 
+/// Nobody watches what is changed, so it should be where it can be undone.
+fn require_repository(cwd: &Path) -> anyhow::Result<()> {
+    if !cwd.ancestors().any(|folder| folder.join(".git").exists()) {
+        bail!(
+            "{} is not inside a Git repository, where changes could be undone; \
+             --skip-git-repo-check works there all the same",
+            cwd.display()
+        );
+    }
+    Ok(())
+}
+
 fn schema(path: &Path) -> anyhow::Result<Value> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("failed to read output schema file {}", path.display()))?;
     serde_json::from_str(&text)
         .with_context(|| format!("output schema file {} is not valid JSON", path.display()))
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::Parser;
-
-    use super::*;
-    use crate::cli::{Cli, Command};
-
-    fn parse(words: &[&str]) -> ExecArgs {
-        let words = ["loomd", "exec"].iter().chain(words);
-        match Cli::try_parse_from(words).map(|cli| cli.command) {
-            Ok(Command::Exec(args)) => *args,
-            other => panic!("not exec: {other:?}"),
-        }
-    }
-
-    #[test]
-    fn understands_the_command_line_of_the_typescript_sdk() {
-        let args = parse(&[
-            "--experimental-json",
-            "--model",
-            "m",
-            "--thread-source",
-            "t",
-            "--sandbox",
-            "workspace-write",
-            "--cd",
-            "/w",
-            "--add-dir",
-            "/a",
-            "--add-dir",
-            "/b",
-            "--skip-git-repo-check",
-            "--output-schema",
-            "/s.json",
-            "--config",
-            "approval_policy=\"never\"",
-            "resume",
-            "01a20594-61d3-7ae0-aece-5cbedd813780",
-            "--image",
-            "/i.png",
-            "--image",
-            "/j.png",
-        ]);
-        assert!(args.common.json && args.common.skip_git_repo_check);
-        assert_eq!(args.common.sandbox(), Some(SandboxMode::WorkspaceWrite));
-        assert_eq!(args.common.add_dirs, [Path::new("/a"), Path::new("/b")]);
-        let Some(ExecCommand::Resume(resume)) = args.command else {
-            panic!("not resume");
-        };
-        assert_eq!(
-            resume.id.as_deref(),
-            Some("01a20594-61d3-7ae0-aece-5cbedd813780")
-        );
-        assert_eq!(resume.prompt, None);
-        assert_eq!(
-            resume.more.images,
-            [Path::new("/i.png"), Path::new("/j.png")]
-        );
-    }
-
-    #[test]
-    fn understands_the_command_line_of_the_ai_sdk() {
-        let args = parse(&[
-            "--experimental-json",
-            "-c",
-            "approval_policy=never",
-            "-c",
-            "sandbox_mode=read-only",
-            "-m",
-            "m",
-            "--output-last-message",
-            "/o.txt",
-            "--skip-git-repo-check",
-            "-",
-        ]);
-        assert_eq!(args.prompt.as_deref(), Some("-"));
-        assert_eq!(args.common.model.as_deref(), Some("m"));
-        assert_eq!(
-            args.common.output_last_message.as_deref(),
-            Some(Path::new("/o.txt"))
-        );
-        assert_eq!(args.settings.settings().unwrap().len(), 2);
-    }
-
-    #[test]
-    fn flags_may_stand_behind_resume() {
-        let args = parse(&[
-            "resume", "--last", "go on", "--json", "-c", "a=1", "-m", "n",
-        ]);
-        assert!(args.common.json);
-        assert_eq!(args.common.model.as_deref(), Some("n"));
-        let Some(ExecCommand::Resume(resume)) = args.command else {
-            panic!("not resume");
-        };
-        assert!(resume.last);
-        assert_eq!(resume.id.as_deref(), Some("go on"));
-        assert_eq!(resume.more.settings.settings().unwrap().len(), 1);
-    }
-
-    #[test]
-    fn bypassing_the_sandbox_and_choosing_one_exclude_each_other() {
-        let words = ["loomd", "exec", "--yolo", "-s", "read-only", "hi"];
-        assert!(Cli::try_parse_from(words).is_err());
-        let args = parse(&["--dangerously-bypass-approvals-and-sandbox", "hi"]);
-        assert_eq!(args.common.sandbox(), Some(SandboxMode::DangerFullAccess));
-    }
 }

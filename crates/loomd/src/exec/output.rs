@@ -10,7 +10,7 @@ use loomd_protocol::{
     TokenUsageBreakdown, Turn,
 };
 
-use super::Color;
+use super::args::Color;
 use super::event::Event;
 use super::translate::{Outcome, Translator, error_message};
 use crate::client::Heard;
