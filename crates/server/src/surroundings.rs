@@ -44,6 +44,13 @@ impl Surroundings {
         let settings = patched(settings, &request.settings);
         request.context = self.context(&settings);
         request.model = self.model_facts(&settings.model);
+        if let Some(warning) = unconfined(&settings.sandbox_policy) {
+            let both = match request.model.warning.take() {
+                Some(earlier) => format!("{earlier} {warning}"),
+                None => warning.to_owned(),
+            };
+            request.model.warning = Some(both);
+        }
     }
 
     fn context(&self, settings: &ThreadSettings) -> Vec<ContextPart> {
@@ -144,6 +151,17 @@ impl Surroundings {
                 )
             }),
         }
+    }
+}
+
+/// What subscribers are told where the tools will refuse to run.
+fn unconfined(policy: &SandboxPolicy) -> Option<&'static str> {
+    match policy {
+        SandboxPolicy::DangerFullAccess | SandboxPolicy::ExternalSandbox { .. } => None,
+        SandboxPolicy::ReadOnly { .. } | SandboxPolicy::WorkspaceWrite { .. } => Some(
+            "loomd cannot confine commands and patches yet, so it refuses them under this \
+             sandbox policy. Choose `danger-full-access` where the machine may be changed freely.",
+        ),
     }
 }
 

@@ -1,9 +1,7 @@
 //! Commands: answers, items, output, input.
 
-use loomd_events::{ToolCall, ToolEvent, ToolPayload};
-use loomd_protocol::{
-    AskForApproval, CommandAction, CommandExecutionSource, CommandExecutionStatus,
-};
+use loomd_events::{ToolEvent, ToolPayload};
+use loomd_protocol::{CommandAction, CommandExecutionSource, CommandExecutionStatus};
 use serde_json::json;
 
 use crate::support::{Tools, command, fifo, kind, open_gate, session, shown};
@@ -358,17 +356,6 @@ async fn the_policy_never_refuses_escalation_and_forced_removal() {
         "exec_command failed: CreateProcess { message: \"Rejected(\\\"`/bin/bash -lc 'rm -rf nothing'` rejected: rm -f style commands are not permitted. Use a safer approach\\\")\" }"
     );
     assert_eq!(tools.kinds(), ["finished", "finished"]);
-
-    let arguments = json!({ "cmd": "rm -f nothing", "login": false }).to_string();
-    let call = ToolCall {
-        call_id: "asking".into(),
-        name: "exec_command".into(),
-        namespace: None,
-        payload: ToolPayload::Function { arguments },
-    };
-    let context = tools.context("turn", AskForApproval::OnRequest);
-    tools.toolbox.start(context, call);
-    assert_eq!(shown(&tools.text("asking").await), "0|");
 }
 
 #[tokio::test]
