@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::buffer::{Decoder, HeadTail};
 use super::item::CommandItem;
-use super::process::Process;
+use super::process::{Process, kill_session};
 use super::text::{OutputLimit, Report, State};
 use crate::call::Call;
 use crate::shared::Shared;
@@ -101,6 +101,8 @@ pub(crate) struct Driver {
     process: Process,
     requests: mpsc::Receiver<Request>,
     session: i32,
+    /// Whether the command has a terminal.
+    tty: bool,
     item: CommandItem,
     sink: Sink,
     shared: Arc<Shared>,
@@ -148,9 +150,10 @@ impl Driver {
         starter: &Call,
     ) -> Self {
         Self {
-            process,
             requests,
             session,
+            tty: process.has_terminal(),
+            process,
             sink: starter.sink().clone(),
             shared: Arc::clone(starter.shared()),
             waiters: Vec::new(),
@@ -344,7 +347,13 @@ impl Driver {
     /// The command ended: reads what is left, reaps, tells everybody.
     async fn finish(mut self, chunk: &mut [u8]) {
         // The rest of the group goes first, so that the output ends.
-        self.process.group().signal(Signal::KILL);
+        let group = self.process.group();
+        group.signal(Signal::KILL);
+        if self.tty || group.is_ending() {
+            // A shell with job control has more than one group.
+            let leader = group.pid();
+            let _ = tokio::task::spawn_blocking(move || kill_session(leader)).await;
+        }
         let mut drained = 0;
         while self.output.open && drained < DRAIN_BYTES_MAX {
             match timeout(DRAIN_IDLE, self.process.read(chunk)).await {

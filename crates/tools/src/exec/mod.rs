@@ -9,6 +9,7 @@ pub(crate) mod actions;
 pub(crate) mod buffer;
 pub(crate) mod driver;
 pub(crate) mod env;
+mod guardian;
 mod item;
 mod launcher;
 pub(crate) mod params;

@@ -5,9 +5,10 @@
 //! not reaped, so that they never hit a stranger that got the same id. Nothing here
 //! has a thread: output and end are waited for by descriptor.
 //!
-//! Limits: a descendant that makes a session of its own (`setsid`) is not in the group
-//! and survives; so do grandchildren when the server itself is killed with SIGKILL
-//! (the direct child is killed by the kernel then).
+//! If the server is killed, the kernel kills the leader and the [`guardian`] the rest.
+//!
+//! Limit: a descendant that makes a session of its own (`setsid`) is out of reach and
+//! survives.
 
 use std::ffi::OsString;
 use std::io;
@@ -19,14 +20,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, kill_process_group, pidfd_open};
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio_util::sync::CancellationToken;
 
-use super::{launcher, sys};
+use super::{guardian, launcher, sys};
 
 /// The size of a terminal, as in the reference.
 const TERMINAL: Winsize = Winsize {
@@ -57,6 +58,7 @@ pub(crate) struct Process {
     end: AsyncFd<OwnedFd>,
     /// The pipe's reading end, or our side of the terminal.
     stream: AsyncFd<OwnedFd>,
+    tty: bool,
 }
 
 impl Process {
@@ -98,15 +100,18 @@ impl Process {
         let end = pidfd_open(pid, PidfdFlags::empty())
             .map_err(io::Error::from)
             .and_then(|fd| sys::watch(fd, Interest::READABLE));
+        guardian::began(pid);
         match end {
             Ok(end) => Ok(Self {
                 child,
                 group: Arc::new(Group::new(pid)),
                 end,
                 stream,
+                tty: program.tty,
             }),
             Err(error) => {
                 let _ = kill_process_group(pid, Signal::KILL);
+                guardian::ended(pid);
                 let _ = child.wait();
                 Err(error)
             }
@@ -116,6 +121,11 @@ impl Process {
     /// The handle by which others end it.
     pub(crate) fn group(&self) -> &Arc<Group> {
         &self.group
+    }
+
+    /// Whether it has a terminal.
+    pub(crate) fn has_terminal(&self) -> bool {
+        self.tty
     }
 
     /// Waits until it ended. It is not reaped by this.
@@ -166,6 +176,7 @@ impl Process {
         // As long as the leader is not reaped, the group is surely ours.
         self.group.signal(Signal::KILL);
         let mut reaped = self.group.lock();
+        guardian::ended(self.group.leader);
         let status = self.child.wait();
         *reaped = true;
         drop(reaped);
@@ -190,6 +201,43 @@ fn code(status: ExitStatus) -> i32 {
         .code()
         .or_else(|| status.signal().map(|signal| 128 + signal))
         .unwrap_or(-1)
+}
+
+/// Kills everything in the session of `leader`, which must not be reaped yet: also what
+/// a shell with job control put in groups of its own. Blocking.
+pub(crate) fn kill_session(leader: u32) {
+    /// Something may begin while the list is read, but not often.
+    const ROUNDS: usize = 4;
+    for _ in 0..ROUNDS {
+        let members = session_members(leader);
+        if members.is_empty() {
+            return;
+        }
+        for member in members {
+            let _ = kill_process(member, Signal::KILL);
+        }
+    }
+}
+
+/// The processes of a session that run, without its leader.
+fn session_members(leader: u32) -> Vec<Pid> {
+    let Ok(entries) = std::fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    entries
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok())
+        .filter(|pid| *pid != leader && session_of(*pid) == Some(leader))
+        .filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?))
+        .collect()
+}
+
+/// The session of a process that runs.
+fn session_of(pid: u32) -> Option<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // Behind the name in brackets: state, parent, group, session.
+    let mut fields = stat.rsplit_once(") ")?.1.split(' ');
+    let runs = !matches!(fields.next()?, "Z" | "X");
+    runs.then(|| fields.nth(2)?.parse().ok())?
 }
 
 /// A new terminal: our side, and the side of the program.

@@ -13,7 +13,7 @@ use crate::support::{Tools, all_end, command, fifo, is_alive, kind, session, sho
 /// Gives the call and the ids.
 async fn waiting(tools: &mut Tools, prelude: &str) -> (String, Vec<u32>) {
     let call = tools.exec(&format!(
-        "{prelude} tail -f /dev/null & echo $$ $!; tail -f /dev/null"
+        "{prelude} sleep infinity & echo $$ $!; sleep infinity"
     ));
     loop {
         let _ = tools.next().await;
@@ -111,7 +111,7 @@ async fn a_cancelled_look_takes_no_output_away() {
 async fn a_child_left_in_the_background_ends_with_its_command() {
     let mut tools = Tools::new();
     let got = tools
-        .run("tail -f /dev/null & echo $!; echo parent done")
+        .run("sleep infinity & echo $!; echo parent done")
         .await;
     let (pid, rest) = got
         .strip_prefix("0|")
@@ -124,8 +124,12 @@ async fn a_child_left_in_the_background_ends_with_its_command() {
 #[tokio::test]
 async fn a_child_in_a_session_of_its_own_does_not_hold_the_answer_up() {
     let mut tools = Tools::new();
+    fifo(&tools.path("gate"));
     let got = tools
-        .run("setsid tail -f /dev/null & echo $!; echo parent done")
+        .run(
+            "setsid sh -c 'echo > gate; exec sleep infinity' & cat gate > /dev/null; echo $!; \
+             echo parent done",
+        )
         .await;
     let (pid, rest) = got
         .strip_prefix("0|")
@@ -209,7 +213,7 @@ async fn the_oldest_command_goes_when_there_are_too_many() {
         .map(|_| {
             tools.start(
                 "exec_command",
-                json!({ "cmd": "tail -f /dev/null", "login": false, "yield_time_ms": 250 }),
+                json!({ "cmd": "sleep infinity", "login": false, "yield_time_ms": 250 }),
             )
         })
         .collect();
@@ -222,7 +226,7 @@ async fn the_oldest_command_goes_when_there_are_too_many() {
     assert_eq!(tools.toolbox.background_terminals().len(), 64);
     let one_more = tools.start(
         "exec_command",
-        json!({ "cmd": "tail -f /dev/null", "login": false, "yield_time_ms": 250 }),
+        json!({ "cmd": "sleep infinity", "login": false, "yield_time_ms": 250 }),
     );
     let mut told = false;
     while first.is_none() || !told {
@@ -257,4 +261,65 @@ async fn many_short_commands_leave_no_zombie() {
         }
     }
     assert_eq!(unreaped(&pids), Vec::<u32>::new());
+}
+
+#[tokio::test]
+async fn jobs_of_a_shell_with_job_control_end_with_it() {
+    let mut tools = Tools::new();
+    let call = tools.start(
+        "exec_command",
+        json!({
+            "cmd": "set -m; sleep infinity & echo $!; sleep infinity",
+            "login": false,
+            "tty": true,
+            "yield_time_ms": 250,
+        }),
+    );
+    let text = shown(&tools.text(&call).await);
+    let job: u32 = text
+        .strip_prefix("running|")
+        .and_then(|pid| pid.trim().parse().ok())
+        .expect("an id");
+    assert!(is_alive(job));
+    tools.toolbox.clean();
+    tools.completed(&call).await;
+    assert!(all_end(&[job]));
+}
+
+/// Names the pipe through which [`plays_a_server`] tells what it started.
+const SERVER_PIPE: &str = "LOOMD_TEST_SERVER_PIPE";
+
+/// Not a test of its own: the process that the next test kills.
+#[tokio::test]
+async fn plays_a_server() {
+    let Some(pipe) = std::env::var_os(SERVER_PIPE) else {
+        return;
+    };
+    let mut tools = Tools::new();
+    let (_, ids) = waiting(&mut tools, "trap '' TERM HUP;").await;
+    let ids: Vec<String> = ids.iter().map(u32::to_string).collect();
+    std::fs::write(pipe, ids.join(" ")).expect("told");
+    while tools.events.recv().await.is_some() {}
+}
+
+#[test]
+fn a_server_that_is_killed_takes_its_commands_with_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pipe = folder.path().join("pipe");
+    fifo(&pipe);
+    let mut server = std::process::Command::new(std::env::current_exe().expect("this program"))
+        .args(["--exact", "life::plays_a_server"])
+        .env(SERVER_PIPE, &pipe)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("started");
+    let ids: Vec<u32> = std::fs::read_to_string(pipe)
+        .expect("told")
+        .split(' ')
+        .map(|id| id.parse().expect("an id"))
+        .collect();
+    assert!(ids.iter().all(|pid| is_alive(*pid)));
+    server.kill().expect("killed");
+    server.wait().expect("reaped");
+    assert!(all_end(&ids));
 }
