@@ -1,3 +1,5 @@
+//! Connections inside this process.
+
 use loomd_rpc::{CloseReason, Principal, Transport, memory, memory_as};
 
 use crate::support::{Seen, echo};
