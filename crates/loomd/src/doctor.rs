@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 use loomd_config::auth::{CodexApiKey, bearer_token, stored_login};
-use loomd_config::{Config, Environment, Loader, find_home};
+use loomd_config::{Config, Environment, Loader, SandboxMode, find_home};
 use loomd_rollout::layout;
 use loomd_rpc::default_socket_path;
 
@@ -108,6 +108,7 @@ fn examine(environment: &Environment, overrides: Vec<(String, toml::Value)>) -> 
     let request = serde_json::Map::new();
     if let Ok(config) = loader.load(Some(&environment.current_dir), &request) {
         findings.push(provider(&config, environment));
+        findings.push(sandbox(&config));
     }
     findings.push(socket(&default_socket_path(&home)));
     findings.extend(rollouts(&home));
@@ -197,6 +198,24 @@ fn provider(config: &Config, environment: &Environment) -> Finding {
     }
 }
 
+/// A newcomer's model would otherwise be refused every command, and not know why.
+fn sandbox(config: &Config) -> Finding {
+    const SUBJECT: &str = "sandbox";
+    let mode = match config.sandbox_mode {
+        SandboxMode::DangerFullAccess => {
+            let text = "danger-full-access: commands of the model may do what you may do";
+            return Finding::new(Verdict::Good, SUBJECT, text);
+        }
+        SandboxMode::ReadOnly => "read-only",
+        SandboxMode::WorkspaceWrite => "workspace-write",
+    };
+    let text = format!(
+        "{mode}: this version cannot confine commands, so it refuses them; where they \
+         may do what you may do, set sandbox_mode = \"danger-full-access\""
+    );
+    Finding::new(Verdict::Doubtful, SUBJECT, text)
+}
+
 fn socket(path: &Path) -> Finding {
     const SUBJECT: &str = "server";
     let shown = path.display();
@@ -282,16 +301,18 @@ mod tests {
     }
 
     #[test]
-    fn a_fresh_home_with_the_offline_model_is_in_order() {
+    fn a_home_with_the_offline_model_and_no_sandbox_is_in_order() {
         let home = tempfile::tempdir().unwrap();
         fs::write(
             home.path().join("config.toml"),
-            "model_provider = \"offline\"\n",
+            "model_provider = \"offline\"\nsandbox_mode = \"danger-full-access\"\n",
         )
         .unwrap();
         let findings = examine(&environment(home.path()), Vec::new());
-        let expected = ["version", "home", "config", "provider", "server", "threads"]
-            .map(|subject| (subject, Verdict::Good));
+        let expected = [
+            "version", "home", "config", "provider", "sandbox", "server", "threads",
+        ]
+        .map(|subject| (subject, Verdict::Good));
         assert_eq!(verdicts(&findings), expected, "{findings:?}");
         assert!(!home.path().join(PROBE).exists());
     }
