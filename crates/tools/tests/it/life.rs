@@ -275,11 +275,11 @@ async fn jobs_of_a_shell_with_job_control_end_with_it() {
             "yield_time_ms": 250,
         }),
     );
-    let text = shown(&tools.text(&call).await);
-    let job: u32 = text
-        .strip_prefix("running|")
-        .and_then(|pid| pid.trim().parse().ok())
-        .expect("an id");
+    tools.text(&call).await;
+    while !tools.deltas(&call).ends_with('\n') {
+        let _ = tools.next().await;
+    }
+    let job: u32 = tools.deltas(&call).trim().parse().expect("an id");
     assert!(is_alive(job));
     tools.toolbox.clean();
     tools.completed(&call).await;

@@ -135,6 +135,17 @@ impl Tools {
         text
     }
 
+    /// Reads events up to the next answer of a command: the call, and what
+    /// [`shown`] makes of it.
+    pub(crate) async fn next_answer(&mut self) -> (String, String) {
+        loop {
+            if let (_, ToolEvent::Finished(output)) = self.next().await {
+                let text = output.output.as_str().expect("a text");
+                return (output.call_id, shown(text));
+            }
+        }
+    }
+
     /// Runs a command to its answer and gives that without its head.
     pub(crate) async fn run(&mut self, cmd: &str) -> String {
         let call = self.exec(cmd);
