@@ -1,120 +1,77 @@
-//! Cursors of lists, in the reference's form (seen on 0.169.0): `TIME|THREADID` for the
-//! next page, a bare `TIME` for the way back, one millisecond before the page's first
-//! thread, so that asking in the other direction from it includes that thread.
+//! Cursors of lists: `TIME|ID` to go on after a row, a bare `TIME` to turn round.
+//!
+//! The form is the reference's (seen on 0.169.0). The time is RFC 3339 in UTC with
+//! milliseconds. A bare time is shifted by one millisecond against the direction it
+//! came from, so that a list in the other direction from it begins with the anchor.
 
 use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
-use loomd_base::ThreadId;
-use loomd_protocol::SortDirection;
 
-use crate::error::{Error, Result};
+/// A text that is not a cursor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidCursor(pub String);
 
-/// A place between two threads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+impl std::fmt::Display for InvalidCursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "invalid cursor: {}", self.0)
+    }
+}
+
+impl std::error::Error for InvalidCursor {}
+
+/// A place in a sorted list.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Cursor {
-    /// Unix milliseconds of the sort key.
-    pub(crate) time_ms: i64,
-    /// The thread before the place; without one, the place is at the time itself.
-    pub(crate) thread: Option<ThreadId>,
+    pub(crate) ms: i64,
+    /// Absent in a cursor that only names a time.
+    pub(crate) id: Option<String>,
 }
 
 impl Cursor {
-    /// Reads a client's cursor. Times are RFC 3339 or, as in file names,
-    /// `YYYY-MM-DDTHH-MM-SS`.
-    pub(crate) fn parse(text: &str) -> Result<Self> {
-        let parse = || {
-            let (time, thread) = match text.split_once('|') {
-                Some((time, thread)) => (time, Some(thread.parse().ok()?)),
-                None => (text, None),
-            };
-            let time_ms = parse_time(time)?;
-            Some(Self { time_ms, thread })
+    pub(crate) fn parse(text: &str) -> Result<Self, InvalidCursor> {
+        let invalid = || InvalidCursor(text.to_owned());
+        let (time, id) = match text.split_once('|') {
+            Some((time, id)) => (time, Some(id)),
+            None => (text, None),
         };
-        parse().ok_or_else(|| Error::InvalidCursor(text.to_owned()))
+        let time: Timestamp = time.parse().map_err(|_| invalid())?;
+        if id.is_some_and(|id| id.parse::<loomd_base::ThreadId>().is_err()) {
+            return Err(invalid());
+        }
+        Ok(Self {
+            ms: time.as_millisecond(),
+            id: id.map(str::to_owned),
+        })
     }
 
-    /// Behind a page's last thread.
-    pub(crate) fn next(time_ms: i64, thread: ThreadId) -> String {
-        format!("{}|{thread}", time(time_ms))
+    pub(crate) fn write(&self) -> String {
+        let time = Timestamp::from_millisecond(self.ms).unwrap_or(Timestamp::UNIX_EPOCH);
+        match &self.id {
+            Some(id) => format!("{time:.3}|{id}"),
+            None => format!("{time:.3}"),
+        }
     }
-
-    /// Before a page's first thread, for the other direction.
-    pub(crate) fn backwards(first_ms: i64, direction: SortDirection) -> String {
-        let step = match direction {
-            SortDirection::Asc => 1,
-            SortDirection::Desc => -1,
-        };
-        time(first_ms.saturating_add(step))
-    }
-}
-
-fn time(ms: i64) -> String {
-    Timestamp::from_millisecond(ms)
-        .unwrap_or(Timestamp::UNIX_EPOCH)
-        .to_string()
-}
-
-fn parse_time(text: &str) -> Option<i64> {
-    if let Ok(time) = text.parse::<Timestamp>() {
-        return Some(time.as_millisecond());
-    }
-    let civil = DateTime::strptime("%Y-%m-%dT%H-%M-%S", text).ok()?;
-    let zoned = civil.to_zoned(TimeZone::UTC).ok()?;
-    Some(zoned.timestamp().as_millisecond())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    const ID: &str = "01a20500-0000-7000-8000-000000000005";
+    use super::Cursor;
 
     #[test]
-    fn writes_times_as_the_reference_does() {
-        let id: ThreadId = ID.parse().unwrap();
-        assert_eq!(
-            Cursor::next(1_795_350_050_250, id),
-            format!("2026-11-22T12:20:50.25Z|{ID}")
-        );
-        assert_eq!(
-            Cursor::next(1_795_341_605_000, id),
-            format!("2026-11-22T10:00:05Z|{ID}")
-        );
-        assert_eq!(
-            Cursor::backwards(1_795_350_060_250, SortDirection::Desc),
-            "2026-11-22T12:21:00.249Z"
-        );
-        assert_eq!(
-            Cursor::backwards(1_795_350_010_250, SortDirection::Asc),
-            "2026-11-22T12:20:10.251Z"
-        );
+    fn a_cursor_reads_back_what_it_wrote() {
+        let id = "01a20585-417d-7910-bb29-4a9fe87acc1c";
+        let text = format!("2026-11-22T23:09:08.865Z|{id}");
+        let cursor = Cursor::parse(&text).expect("a cursor");
+        assert_eq!(cursor.id.as_deref(), Some(id));
+        assert_eq!(cursor.write(), text);
+        let bare = "2026-11-22T23:09:08.000Z";
+        assert_eq!(Cursor::parse(bare).expect("a cursor").write(), bare);
     }
 
     #[test]
-    fn reads_what_it_writes_and_the_form_of_file_names() {
-        let id: ThreadId = ID.parse().unwrap();
-        for ms in [0, 1_795_350_050_250] {
-            let cursor = Cursor::parse(&Cursor::next(ms, id)).unwrap();
-            assert_eq!((cursor.time_ms, cursor.thread), (ms, Some(id)));
-        }
-        let bare = Cursor::parse("2026-11-22T10:00:05.500Z").unwrap();
-        assert_eq!((bare.time_ms, bare.thread), (1_795_341_605_500, None));
-        let named = Cursor::parse(&format!("2026-11-22T10-00-05|{ID}")).unwrap();
-        assert_eq!(named.time_ms, 1_795_341_605_000);
-    }
-
-    #[test]
-    fn refuses_everything_else_in_the_reference_s_words() {
-        for text in [
-            "nonsense",
-            "",
-            "|",
-            "2026-11-22T10:00:05Z|",
-            "2026-11-22T10:00:05.500Z|xyz",
-        ] {
-            let refused = Cursor::parse(text).unwrap_err();
-            assert_eq!(refused.to_string(), format!("invalid cursor: {text}"));
+    fn garbage_is_named_in_the_error() {
+        for text in ["", "zz", "2026-11-22T23:09:08.865Z|nobody", "|"] {
+            let error = Cursor::parse(text).expect_err("no cursor");
+            assert_eq!(error.to_string(), format!("invalid cursor: {text}"));
         }
     }
 }

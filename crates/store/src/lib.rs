@@ -1,26 +1,37 @@
-//! The read model: an index of all threads in SQLite, for lists.
+//! The index of threads: an SQLite file that lists and searches them.
 //!
-//! [`Index`] answers `thread/list` and finds a thread's file by its id without looking
-//! into the folders; [`Index::refresh`] compares it with the files and reads only the
-//! heads that changed. The files come in through [`Source`], because this crate knows
-//! no rollout.
+//! The rollouts are the truth; the index holds nothing that they (and the names file)
+//! do not say, and is rebuilt from them whenever it is missing, of another version or
+//! damaged. So no error in here may stop a server: opening falls back to an index in
+//! memory, and what a caller loses by an error is a list, never a thread.
 //!
-//! Invariants: everything here can be thrown away and built again from the files; a
-//! database that is torn, locked, older or newer never stops anybody (see
-//! [`Warning`]); opening costs nothing until the first question. All calls block: run
-//! them where blocking is allowed.
-//! Deliberately absent: being the truth about anything, search in contents.
+//! Invariants
+//! - A row stands for one rollout file, and knows the file's size and time of change,
+//!   so that a refresh reads only what changed.
+//! - Cursors name a time and an id, never a row number: a page stays right when rows
+//!   come and go between two pages.
+//!
+//! Deliberately absent: reading rollouts (the caller hands in what they say) and the
+//! status of threads (that is the registry's).
 
 mod cursor;
-mod error;
 mod index;
-mod query;
-mod refresh;
-mod row;
-mod schema;
+mod list;
 
-pub use error::{Error, Result, Warning};
-pub use index::Index;
-pub use query::{LIMIT_DEFAULT, LIMIT_MAX, ListQuery, Page, SortKey};
-pub use refresh::{RefreshReport, SeenFile, Source, SourceError};
-pub use row::ThreadRow;
+pub use cursor::InvalidCursor;
+pub use index::{FileRow, Index, Refreshed, ThreadRow};
+pub use list::{Direction, ListQuery, PAGE_DEFAULT, PAGE_MAX, Page, SortKey};
+
+/// Why the index could not do something.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// SQLite refused.
+    #[error("failed to use the index of threads")]
+    Sqlite(#[from] rusqlite::Error),
+    /// A row that should be a thread is not.
+    #[error("failed to read a row of the index")]
+    Row(#[from] serde_json::Error),
+    /// The client's cursor is none of ours.
+    #[error(transparent)]
+    Cursor(#[from] InvalidCursor),
+}
