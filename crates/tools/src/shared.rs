@@ -72,3 +72,13 @@ impl Shared {
         self.ids.v4().as_u64_pair().1
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_toolbox_takes_less_than_a_kilobyte() {
+        assert!(size_of::<Shared>() < 1024, "{}", size_of::<Shared>());
+    }
+}

@@ -144,10 +144,9 @@ fn undo(step: Done) -> io::Result<()> {
             Ok(())
         }
         Done::Written(path, Some(old)) => fs::write(path, old.as_bytes()),
-        Done::Written(path, None) => match fs::remove_file(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            other => other,
-        },
+        // It may not have come to be written at all.
+        Done::Written(path, None) if fs::symlink_metadata(&path).is_err() => Ok(()),
+        Done::Written(path, None) => fs::remove_file(path),
         Done::Removed(path, old, mode) => {
             fs::write(&path, old.as_bytes())?;
             fs::set_permissions(path, mode)
@@ -232,7 +231,11 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         fs::write(folder.path().join("b"), "x").expect("written");
         let text = run(folder.path(), "*** Add File: b/x\n+x").expect_err("b is a file");
-        assert!(text.starts_with("Failed to write file "), "{text}");
+        let target = folder.path().join("b/x").display().to_string();
+        assert_eq!(
+            text,
+            format!("Failed to write file {target}\nNo file was changed.")
+        );
         assert_eq!(listing(folder.path()), ["b"]);
     }
 

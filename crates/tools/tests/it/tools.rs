@@ -129,9 +129,8 @@ async fn unknown_tools_are_answered_by_name() {
 }
 
 #[tokio::test]
-async fn an_idle_toolbox_is_small() {
+async fn an_idle_toolbox_offers_its_tools_and_lists_nothing() {
     let tools = Tools::new();
-    assert!(std::mem::size_of_val(&tools.toolbox) < 64);
     assert!(tools.toolbox.background_terminals().is_empty());
     let specs: Value = serde_json::from_str(tools.toolbox.specs().get()).expect("JSON");
     assert_eq!(specs.as_array().map(Vec::len), Some(5));
