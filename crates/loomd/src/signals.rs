@@ -48,12 +48,15 @@ impl Signals {
     }
 
     /// The next signal. Dropping the future loses nothing.
+    ///
+    /// Of those that came at once the weakest is told first: a hangup that was told
+    /// behind a termination would hide that there were two requests to end.
     pub(crate) async fn next(&mut self) -> Signal {
         tokio::select! {
             biased;
-            _ = self.terminate.recv() => Signal::Terminate,
-            _ = self.interrupt.recv() => Signal::Interrupt,
             _ = self.hangup.recv() => Signal::Hangup,
+            _ = self.interrupt.recv() => Signal::Interrupt,
+            _ = self.terminate.recv() => Signal::Terminate,
         }
     }
 }
