@@ -134,13 +134,20 @@ impl Writer {
             journal: Journal::new(home, thread),
             _lock: lock,
         };
+        let stored_seq = decoded.last_seq;
         let unfinished = restore_unfinished(home, &mut decoded);
+        let told_seq = decoded.last_seq;
         if ordinal.is_some() && decoded.bare_end {
             writer.repair(&decoded, at_ms);
         }
         writer.end_unfinished(&mut decoded, &unfinished, at_ms);
         writer.flush()?;
-        writer.journal.remove_left_over();
+        let kept_seq = if decoded.last_seq > told_seq {
+            decoded.last_seq
+        } else {
+            stored_seq
+        };
+        writer.journal.start_over(told_seq, kept_seq)?;
         Ok((writer, decoded.into_snapshot()))
     }
 
@@ -150,16 +157,22 @@ impl Writer {
     /// # Errors
     /// The operating system's; some of the lines may be in the file then.
     pub fn append(&mut self, events: &[Sequenced]) -> Result<()> {
+        let mut kept_seq = 0;
         for event in events {
+            let before = self.encoder.bytes.len();
             self.encoder.event(event);
+            if self.encoder.bytes.len() > before {
+                kept_seq = event.seq;
+            }
         }
         self.flush()?;
-        self.journal.settle(events)
+        self.journal.settle(events, kept_seq)
     }
 
     /// Records what `append` does not keep, so that it survives a kill: begun items,
     /// pieces of text and output, and the number of the last event. Call it before the
-    /// events are told to anybody. One write; no fsync.
+    /// events are told to anybody, and behind `append` where both get the same events.
+    /// At most one write; no fsync.
     ///
     /// # Errors
     /// The operating system's.

@@ -58,6 +58,8 @@ pub(crate) struct Journal {
     buffer: Vec<u8>,
     bytes: u64,
     open: Vec<OpenItem>,
+    /// The last event number that a line of the rollout carries.
+    kept_seq: u64,
     full: bool,
 }
 
@@ -88,24 +90,32 @@ impl Journal {
             buffer: Vec::new(),
             bytes: 0,
             open: Vec::new(),
+            kept_seq: 0,
             full: false,
         }
     }
 
     /// Records what the rollout does not keep of `events`: begun items, pieces of text,
-    /// and the last event's number. One write.
+    /// and the last event's number. One write. Events that the rollout has already are
+    /// known from [`Journal::settle`] and cost nothing.
     pub(crate) fn record(&mut self, events: &[Sequenced]) -> Result<()> {
         self.buffer.clear();
-        let mut last = 0;
-        let mut last_written = false;
+        // The last number that no line carries yet.
+        let mut number = None;
         for event in events {
             let before = self.buffer.len();
             self.encode(event);
-            last = event.seq;
-            last_written = self.buffer.len() > before;
+            let carried = self.buffer.len() > before || event.seq <= self.kept_seq;
+            number = (!carried).then_some(event.seq);
         }
-        if !events.is_empty() && !last_written {
-            put(&mut self.buffer, format_args!("{{\"seq\":{last}}}\n"));
+        let kept_seq = self.kept_seq;
+        if self.forget_ended(events.iter().filter(|event| event.seq <= kept_seq)) {
+            // What was begun in this batch has ended in it.
+            self.buffer.clear();
+            self.clear()?;
+        }
+        if let Some(number) = number {
+            put(&mut self.buffer, format_args!("{{\"seq\":{number}}}\n"));
         }
         self.flush()
     }
@@ -265,8 +275,22 @@ impl Journal {
         Ok(file)
     }
 
-    /// The rollout has these events now: forgets the items that they end.
-    pub(crate) fn settle(&mut self, events: &[Sequenced]) -> Result<()> {
+    /// The rollout has these events now, with lines up to the number `kept_seq`: forgets
+    /// the items that they end.
+    pub(crate) fn settle(&mut self, events: &[Sequenced], kept_seq: u64) -> Result<()> {
+        self.kept_seq = self.kept_seq.max(kept_seq);
+        if self.forget_ended(events.iter()) {
+            return self.clear();
+        }
+        let ends_turn = |event: &Sequenced| matches!(event.event, ThreadEvent::TurnEnded { .. });
+        if self.bytes > REWRITE_BYTES && events.iter().any(ends_turn) {
+            self.rewrite()?;
+        }
+        Ok(())
+    }
+
+    /// Forgets items that ended. Says whether some event was an end and no item is open now.
+    fn forget_ended<'a>(&mut self, events: impl Iterator<Item = &'a Sequenced>) -> bool {
         let mut ended = false;
         for event in events {
             if let ThreadEvent::ItemCompleted(completed) = &event.event {
@@ -277,15 +301,9 @@ impl Journal {
                 self.open
                     .retain(|open| open.is_command || open.turn_id != turn.id);
                 ended = true;
-                if !self.open.is_empty() && self.bytes > REWRITE_BYTES {
-                    self.rewrite()?;
-                }
             }
         }
-        if ended && self.open.is_empty() {
-            self.clear()?;
-        }
-        Ok(())
+        ended && self.open.is_empty()
     }
 
     /// Empties the journal.
@@ -324,12 +342,24 @@ impl Journal {
         Ok(())
     }
 
-    /// Removes what a dead writer left, after its items went to the rollout.
-    pub(crate) fn remove_left_over(&mut self) {
+    /// Gives up what a dead writer left, after its items went to the rollout. The last
+    /// number that it told stays where the rollout does not have it.
+    pub(crate) fn start_over(&mut self, told_seq: u64, kept_seq: u64) -> Result<()> {
+        self.kept_seq = kept_seq;
+        if told_seq <= kept_seq {
+            self.remove();
+            return Ok(());
+        }
+        self.buffer.clear();
+        put(&mut self.buffer, format_args!("{{\"seq\":{told_seq}}}\n"));
+        self.flush()
+    }
+
+    fn remove(&mut self) {
         if let Err(error) = fs::remove_file(&self.path)
             && error.kind() != std::io::ErrorKind::NotFound
         {
-            tracing::warn!(%error, path = %self.path.display(), "cannot remove an old journal");
+            tracing::warn!(%error, path = %self.path.display(), "cannot remove a journal");
         }
     }
 }
@@ -337,7 +367,7 @@ impl Journal {
 impl Drop for Journal {
     fn drop(&mut self) {
         if self.file.is_some() && self.bytes == 0 {
-            self.remove_left_over();
+            self.remove();
         }
     }
 }

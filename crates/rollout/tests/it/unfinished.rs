@@ -236,6 +236,57 @@ fn event_numbers_told_without_a_line_of_their_own_are_not_given_twice() {
 }
 
 #[test]
+fn a_number_that_only_the_journal_knows_outlives_a_second_kill() {
+    let home = tempfile::tempdir().unwrap();
+    let mut script = Script::default();
+    let mut writer = Writer::create(home.path(), &meta()).unwrap();
+    writer.append(&script.whole_turn("t1")).unwrap();
+    let warned = script.number(said("t1", "late", ""));
+    writer.partial(&[warned]).unwrap();
+    let path = kill(writer, home.path());
+    for _ in 0..2 {
+        let (writer, opened) = Writer::open(&path, T0).unwrap();
+        assert_eq!(opened.last_seq, script.seq);
+        kill(writer, home.path());
+    }
+}
+
+#[test]
+fn one_call_with_all_events_after_another_records_only_what_is_open() {
+    let home = tempfile::tempdir().unwrap();
+    let mut script = Script::default();
+    let mut writer = Writer::create(home.path(), &meta()).unwrap();
+    let mut tell = |writer: &mut Writer, events: Vec<ThreadEvent>| {
+        let events: Vec<Sequenced> = events.into_iter().map(|e| script.number(e)).collect();
+        writer.append(&events).unwrap();
+        writer.partial(&events).unwrap();
+        fs::read_to_string(journal(home.path())).unwrap_or_default()
+    };
+    let opening = vec![
+        started("t1"),
+        begun("t1", user("t1", "ask")),
+        completed("t1", user("t1", "ask")),
+        begun("t1", agent("t1", "")),
+        said("t1", "msg_t1", "all at "),
+        said("t1", "msg_t1", "once"),
+        completed("t1", agent("t1", "all at once")),
+    ];
+    assert_eq!(tell(&mut writer, opening), "");
+    let two = vec![begun("t1", running("t1")), begun("t1", agent("t2", ""))];
+    assert_eq!(tell(&mut writer, two).lines().count(), 2);
+    let one_ends = vec![said("t1", "msg_t2", "x"), completed("t1", agent("t2", "x"))];
+    assert_eq!(tell(&mut writer, one_ends).lines().count(), 3);
+    let all_end = vec![
+        printed("t1", "call_t1", "out"),
+        completed("t1", command("t1")),
+        ended("t1", Vec::new(), TurnEndReason::Completed),
+    ];
+    assert_eq!(tell(&mut writer, all_end), "");
+    drop(writer);
+    assert!(!journal(home.path()).exists());
+}
+
+#[test]
 fn a_torn_or_foreign_journal_costs_only_what_is_torn() {
     let home = tempfile::tempdir().unwrap();
     let (writer, _) = in_a_turn(home.path(), vec![said("t1", "msg_t1", "The ans")]);
