@@ -1,10 +1,12 @@
 //! Cursors of lists: `TIME|ID` to go on after a row, a bare `TIME` to turn round.
 //!
-//! The form is the reference's (seen on 0.169.0). The time is RFC 3339 in UTC with
-//! milliseconds. A bare time is shifted by one millisecond against the direction it
+//! The form is the reference's (seen on 0.169.0). The time is RFC 3339 in UTC, down to
+//! milliseconds, without final zeros; as in file names, `-` may stand for `:`. A bare time is shifted by one millisecond against the direction it
 //! came from, so that a list in the other direction from it begins with the anchor.
 
 use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 
 /// A text that is not a cursor.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,12 +35,12 @@ impl Cursor {
             Some((time, id)) => (time, Some(id)),
             None => (text, None),
         };
-        let time: Timestamp = time.parse().map_err(|_| invalid())?;
+        let ms = parse_time(time).ok_or_else(invalid)?;
         if id.is_some_and(|id| id.parse::<loomd_base::ThreadId>().is_err()) {
             return Err(invalid());
         }
         Ok(Self {
-            ms: time.as_millisecond(),
+            ms,
             id: id.map(str::to_owned),
         })
     }
@@ -46,10 +48,19 @@ impl Cursor {
     pub(crate) fn write(&self) -> String {
         let time = Timestamp::from_millisecond(self.ms).unwrap_or(Timestamp::UNIX_EPOCH);
         match &self.id {
-            Some(id) => format!("{time:.3}|{id}"),
-            None => format!("{time:.3}"),
+            Some(id) => format!("{time}|{id}"),
+            None => time.to_string(),
         }
     }
+}
+
+fn parse_time(text: &str) -> Option<i64> {
+    if let Ok(time) = text.parse::<Timestamp>() {
+        return Some(time.as_millisecond());
+    }
+    let civil = DateTime::strptime("%Y-%m-%dT%H-%M-%S", text).ok()?;
+    let time = civil.to_zoned(TimeZone::UTC).ok()?.timestamp();
+    Some(time.as_millisecond())
 }
 
 #[cfg(test)]
@@ -63,8 +74,11 @@ mod tests {
         let cursor = Cursor::parse(&text).expect("a cursor");
         assert_eq!(cursor.id.as_deref(), Some(id));
         assert_eq!(cursor.write(), text);
-        let bare = "2026-11-22T23:09:08.000Z";
-        assert_eq!(Cursor::parse(bare).expect("a cursor").write(), bare);
+        for bare in ["2026-11-22T23:09:08Z", "2026-11-22T23:09:08.25Z"] {
+            assert_eq!(Cursor::parse(bare).expect("a cursor").write(), bare);
+        }
+        let named = Cursor::parse("2026-11-22T23-09-08").expect("a cursor");
+        assert_eq!(named.write(), "2026-11-22T23:09:08Z");
     }
 
     #[test]

@@ -15,12 +15,17 @@
 //! status of threads (that is the registry's).
 
 mod cursor;
+mod file;
 mod index;
 mod list;
+mod refresh;
+mod row;
 
 pub use cursor::InvalidCursor;
-pub use index::{FileRow, Index, Refreshed, ThreadRow};
+pub use index::Index;
 pub use list::{Direction, ListQuery, PAGE_DEFAULT, PAGE_MAX, Page, SortKey};
+pub use refresh::Refreshed;
+pub use row::{FileRow, ThreadRow};
 
 /// Why the index could not do something.
 #[derive(Debug, thiserror::Error)]

@@ -7,7 +7,8 @@ use rusqlite::types::Value;
 
 use crate::Error;
 use crate::cursor::Cursor;
-use crate::index::{Index, read_thread};
+use crate::index::Index;
+use crate::row::{STORED, Stored};
 
 /// Threads of a page when the client names no limit.
 pub const PAGE_DEFAULT: u32 = 25;
@@ -51,7 +52,7 @@ pub enum Direction {
 pub struct ListQuery {
     /// Archived threads instead of the others.
     pub archived: bool,
-    /// Ids of providers.
+    /// Ids of providers. A thread that names none belongs to every one.
     pub providers: Vec<String>,
     /// Kinds of sources, in the words of [`crate::ThreadRow::source_kind`].
     pub source_kinds: Vec<&'static str>,
@@ -63,7 +64,7 @@ pub struct ListQuery {
     pub parent: Option<String>,
     /// Threads to leave out.
     pub excluded: Vec<String>,
-    /// Must stand in the name or the preview, upper or lower case (ASCII).
+    /// Must stand in the name or the preview, letter by letter (as on 0.169.0 and 0.131.0).
     pub search_term: Option<String>,
     /// What it is sorted by.
     pub sort_key: SortKey,
@@ -99,12 +100,11 @@ impl Index {
         let mut rows = self.with(|connection| {
             let mut statement = connection.prepare_cached(&sql)?;
             let rows = statement
-                .query_map(params_from_iter(values), |row| {
+                .query_map(params_from_iter(&values), |row| {
                     Ok(Row {
                         id: row.get(0)?,
                         ms: row.get(1)?,
-                        thread: row.get(2)?,
-                        name: row.get(3)?,
+                        stored: Stored::read(row, 2)?,
                     })
                 })?
                 .collect::<Result<Vec<_>, _>>()?;
@@ -134,7 +134,7 @@ impl Index {
             .into_iter()
             .filter_map(|row| {
                 let id = row.id.parse().ok()?;
-                Some(read_thread(&row.thread, row.name).map(|thread| (id, thread)))
+                Some(row.stored.into_thread().map(|thread| (id, thread)))
             })
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Page {
@@ -148,8 +148,7 @@ impl Index {
 struct Row {
     id: String,
     ms: i64,
-    thread: String,
-    name: Option<String>,
+    stored: Stored,
 }
 
 fn statement(query: &ListQuery, cursor: Option<&Cursor>, limit: usize) -> (String, Vec<Value>) {
@@ -159,7 +158,7 @@ fn statement(query: &ListQuery, cursor: Option<&Cursor>, limit: usize) -> (Strin
         Direction::Descending => ("<", "DESC"),
     };
     let mut sql =
-        format!("SELECT id, {column}, thread, name FROM threads WHERE archived = ? AND listed = 1");
+        format!("SELECT id, {column}, {STORED} FROM threads WHERE archived = ? AND listed = 1");
     let mut values = vec![Value::from(query.archived)];
     let mut one_of = |column: &str, not: &str, words: &mut dyn Iterator<Item = String>| {
         let words: Vec<Value> = words.map(Value::from).collect();
@@ -169,7 +168,12 @@ fn statement(query: &ListQuery, cursor: Option<&Cursor>, limit: usize) -> (Strin
             values.extend(words);
         }
     };
-    one_of("provider", "", &mut query.providers.iter().cloned());
+    let any = (!query.providers.is_empty()).then(String::new);
+    one_of(
+        "provider",
+        "",
+        &mut query.providers.iter().cloned().chain(any),
+    );
     one_of(
         "source_kind",
         "",
@@ -180,9 +184,7 @@ fn statement(query: &ListQuery, cursor: Option<&Cursor>, limit: usize) -> (Strin
     one_of("parent", "", &mut query.parent.iter().cloned());
     one_of("id", "NOT", &mut query.excluded.iter().cloned());
     if let Some(term) = &query.search_term {
-        sql.push_str(
-            " AND (instr(lower(coalesce(name, '')), lower(?)) OR instr(lower(preview), lower(?)))",
-        );
+        sql.push_str(" AND (instr(coalesce(name, ''), ?) OR instr(preview, ?))");
         values.extend([Value::from(term.clone()), Value::from(term.clone())]);
     }
     match cursor {

@@ -1,6 +1,9 @@
-//! The index from outside: what lists show, and what becomes of a file of no use.
+//! The index from outside: what lists show, how it follows the files, and what becomes
+//! of a file of no use.
 
-use std::collections::BTreeMap;
+mod damage;
+mod refreshing;
+
 use std::path::{Path, PathBuf};
 
 use loomd_base::ThreadId;
@@ -138,10 +141,17 @@ fn filters_leave_out_what_was_not_asked_for() {
         ["prompt 3", "prompt 2", "prompt 1"]
     );
     let named = ListQuery {
-        search_term: Some("plan".to_owned()),
+        search_term: Some("Plan".to_owned()),
         ..ListQuery::default()
     };
     assert_eq!(numbers(&index, &named).0, ["prompt 2"]);
+    for nothing in ["plan", "%", "_"] {
+        let term = ListQuery {
+            search_term: Some(nothing.to_owned()),
+            ..ListQuery::default()
+        };
+        assert!(numbers(&index, &term).0.is_empty(), "{nothing}");
+    }
     let archive = ListQuery {
         archived: true,
         ..ListQuery::default()
@@ -169,49 +179,67 @@ fn filters_leave_out_what_was_not_asked_for() {
 }
 
 #[test]
-fn a_refresh_reads_only_what_changed_and_forgets_what_is_gone() {
+fn equal_times_are_told_apart_by_id_in_both_directions() {
     let home = tempfile::tempdir().expect("a folder");
     let index = Index::new(home.path());
-    let names = BTreeMap::from([(id(2), "second".to_owned())]);
-    let number = |file: &FileRow| u32::try_from(file.mtime_ms % 100).expect("a small number");
-    let refresh = |files: Vec<FileRow>| {
-        index
-            .refresh(files.into_iter(), &names, |file| {
-                Some(ThreadRow {
-                    file: file.clone(),
-                    ..row(number(file))
-                })
-            })
-            .expect("a refresh")
-    };
-    assert_eq!(refresh((1..=3).map(file).collect()).read, 3);
-    assert_eq!(refresh((1..=3).map(file).collect()).read, 0);
-    let mut touched = file(3);
-    touched.mtime_ms = 103;
-    let done = refresh(vec![file(2), touched]);
-    assert_eq!((done.read, done.removed), (1, 1));
-    let second = index.get(id(2)).expect("a read").expect("a thread");
-    assert_eq!(second.name.as_deref(), Some("second"));
-    assert_eq!(index.get(id(1)).expect("a read"), None);
+    for n in 1..=5 {
+        let mut same = row(n);
+        same.updated_ms = 7_250;
+        index.upsert(&same).expect("a row is written");
+    }
+    for (direction, expected) in [
+        (Direction::Ascending, ["1", "2", "3", "4", "5"]),
+        (Direction::Descending, ["5", "4", "3", "2", "1"]),
+    ] {
+        let mut query = ListQuery {
+            sort_key: SortKey::Updated,
+            direction,
+            limit: Some(2),
+            ..ListQuery::default()
+        };
+        let mut seen = Vec::new();
+        loop {
+            let (page, next, _) = numbers(&index, &query);
+            seen.extend(page);
+            query.cursor = next;
+            if query.cursor.is_none() {
+                break;
+            }
+        }
+        let expected = expected.map(|n| format!("prompt {n}"));
+        assert_eq!(seen, expected);
+    }
 }
 
 #[test]
-fn a_file_of_no_use_is_set_aside_and_made_anew() {
+fn a_thread_without_a_provider_belongs_to_every_one() {
     let home = tempfile::tempdir().expect("a folder");
-    let folder = home.path().join("loomd");
-    std::fs::create_dir_all(&folder).expect("a folder");
-    std::fs::write(
-        folder.join("index.sqlite"),
-        b"not a database at all, not even close",
-    )
-    .expect("a file");
     let index = filled(home.path(), 1);
-    assert_eq!(numbers(&index, &ListQuery::default()).0, ["prompt 1"]);
-    assert!(folder.join("index.sqlite.damaged").exists());
+    let mut silent = row(2);
+    silent.thread.model_provider = String::new();
+    index.upsert(&silent).expect("a row is written");
+    let mut query = ListQuery {
+        providers: vec!["other".to_owned()],
+        ..ListQuery::default()
+    };
+    assert_eq!(numbers(&index, &query).0, ["prompt 2"]);
+    query.providers = vec!["mock".to_owned()];
+    assert_eq!(numbers(&index, &query).0, ["prompt 2", "prompt 1"]);
 }
 
 #[test]
-fn a_home_that_cannot_be_written_gets_an_index_in_memory() {
-    let index = filled(Path::new("/proc/nowhere"), 1);
-    assert_eq!(numbers(&index, &ListQuery::default()).0, ["prompt 1"]);
+fn a_page_has_25_threads_by_default_100_at_most_and_1_at_least() {
+    let home = tempfile::tempdir().expect("a folder");
+    let index = filled(home.path(), 110);
+    let count = |limit| {
+        let query = ListQuery {
+            limit,
+            ..ListQuery::default()
+        };
+        numbers(&index, &query).0.len()
+    };
+    assert_eq!(
+        [count(None), count(Some(1000)), count(Some(0))],
+        [25, 100, 1]
+    );
 }
