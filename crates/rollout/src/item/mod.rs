@@ -6,6 +6,7 @@
 //! running item has (they are stored as failed).
 //! A stored item of a kind that is not known is skipped, never an error.
 
+mod agent;
 mod exec;
 mod message;
 mod other;
@@ -19,14 +20,15 @@ use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use agent::{Collab, SubAgentActivity};
 use exec::{CommandExecution, FileChange};
 pub(crate) use exec::{FileChanges, Status as PatchStatus, patch_status, patch_status_to_disk};
 use message::{AgentMessage, HookPrompt, Plan, Reasoning, UserMessage};
 pub(crate) use message::{DiskCitation, DiskElement};
 pub(crate) use other::{EnteredReview, ExitedReview, ReviewOutput};
 use other::{FunctionCallOutput, Image, ImageView, Marker, Sleep};
-use tool::{Collab, Dynamic, Mcp, SubAgentActivity, WebSearch};
 pub(crate) use tool::{Duration, McpResult, WebAction};
+use tool::{Dynamic, Mcp, WebSearch};
 
 /// An item as stored.
 #[derive(Debug, Serialize)]
