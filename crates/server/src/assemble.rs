@@ -147,7 +147,7 @@ pub(crate) fn fresh(cx: &Cx, params: ThreadStartParams) -> ApiResult<Assembly> {
         originator: server.user_agent.originator(),
         cli_version: PROTOCOL_VERSION.to_owned(),
         source,
-        thread_source: params.thread_source.clone(),
+        thread_source: params.thread_source,
         model_provider: settings.model_provider.clone(),
         base_instructions: Some(base_text.clone()),
         git: None,

@@ -173,5 +173,8 @@ fn an_unknown_provider_can_still_be_read_and_mended() {
 fn the_old_approval_word_is_shown_as_the_one_that_took_its_place() {
     let home = TestHome::new();
     home.write("home/config.toml", "approval_policy = 'on-failure'");
-    assert_eq!(read(&home, false)["config"]["approval_policy"], "on-request");
+    assert_eq!(
+        read(&home, false)["config"]["approval_policy"],
+        "on-request"
+    );
 }

@@ -16,15 +16,11 @@ impl Actor {
     pub(super) fn perform(&mut self, actions: Vec<Action>) {
         let mut events: Vec<Sequenced> = Vec::new();
         for action in actions {
-            match action {
-                Action::Event(event) => {
-                    events.push(event);
-                    continue;
-                }
-                other => {
-                    self.tell(&mut events);
-                    self.perform_one(other);
-                }
+            if let Action::Event(event) = action {
+                events.push(event);
+            } else {
+                self.tell(&mut events);
+                self.perform_one(action);
             }
         }
         self.tell(&mut events);
@@ -53,14 +49,9 @@ impl Actor {
             Action::Unsubscribe(connection) => self.fanout.unsubscribe(connection),
             Action::StartModel(start) => self.start_model(*start),
             Action::CancelModel { generation } => {
-                if self
-                    .stream
-                    .as_ref()
-                    .is_some_and(|stream| stream.generation == generation)
-                {
-                    if let Some(stream) = self.stream.take() {
-                        stream.cancel.cancel();
-                    }
+                let named = |stream: &mut Stream| stream.generation == generation;
+                if let Some(stream) = self.stream.take_if(named) {
+                    stream.cancel.cancel();
                 }
             }
             Action::StartTool { context, call } => self.toolbox.start(context, call),

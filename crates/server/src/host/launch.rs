@@ -51,7 +51,7 @@ impl Launch {
             };
             match self.load(&server, id).await {
                 Ok((assembly, recorder)) => {
-                    run_actor(server, assembly, recorder, shared, mail).await;
+                    Box::pin(run_actor(server, assembly, recorder, shared, mail)).await;
                 }
                 Err(error) => refuse_all(&server, id, mail, &error).await,
             }
@@ -108,13 +108,14 @@ fn load_forked(
         last_turn_id: last_turn_id.as_deref(),
         meta: &meta,
     };
-    let (writer, snapshot) =
-        loomd_rollout::Writer::fork(&server.home, &fork).map_err(|error| match error {
-            loomd_rollout::Error::TurnInProgress(turn) => ApiError::invalid(format!(
+    let (writer, snapshot) = loomd_rollout::Writer::fork(&server.home, &fork).map_err(|error| {
+        if let loomd_rollout::Error::TurnInProgress(turn) = &error {
+            return ApiError::invalid(format!(
                 "lastTurnId '{turn}' identifies an in-progress turn"
-            )),
-            other => unreadable(other),
-        })?;
+            ));
+        }
+        unreadable(error)
+    })?;
     let path = writer.path().to_owned();
     let mut assembly = assemble::stored(server, overrides, &path, name.clone(), snapshot)?;
     // Clients learn its status from the answer, as with any thread that was just made.
