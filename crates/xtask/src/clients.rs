@@ -142,9 +142,7 @@ impl Setup {
                 shell_word(&path)
             }
         };
-        let cache = env::var_os(CACHE_VARIABLE)
-            .map_or_else(|| repository().join(".cache/clients"), PathBuf::from);
-        fs::create_dir_all(&cache).with_context(|| format!("create {}", cache.display()))?;
+        let cache = cache_folder()?;
         let record = args.record.as_ref().map(absolute).transpose()?;
         if let Some(file) = &record {
             fs::write(file, "").with_context(|| format!("write {}", file.display()))?;
@@ -160,8 +158,23 @@ impl Setup {
     }
 }
 
+/// Where the clients are installed; made if it is not there.
+fn cache_folder() -> Result<PathBuf> {
+    let cache = env::var_os(CACHE_VARIABLE)
+        .map_or_else(|| repository().join(".cache/clients"), PathBuf::from);
+    fs::create_dir_all(&cache).with_context(|| format!("create {}", cache.display()))?;
+    Ok(cache)
+}
+
+/// The reference's own program, installed if need be: the terminal UI's package brings it.
+pub(crate) fn reference() -> Result<PathBuf> {
+    let cache = cache_folder()?;
+    install::ensure(Client::Tui, &cache)?;
+    install::program(&cache.join(Client::Tui.name()))
+}
+
 /// The newest kind of build of a program that exists: release before debug.
-fn built(program: &str) -> Option<PathBuf> {
+pub(crate) fn built(program: &str) -> Option<PathBuf> {
     let target =
         env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from);
     ["release", "debug"]

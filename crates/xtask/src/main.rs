@@ -7,6 +7,7 @@
     reason = "these commands talk to the person at the terminal"
 )]
 
+mod bench;
 mod clients;
 
 use std::process::ExitCode;
@@ -24,11 +25,14 @@ struct Cli {
 enum Command {
     /// Install pinned official clients and drive them against a built server.
     Clients(clients::Args),
+    /// Measure loomd beside the reference and print ratios.
+    Bench(bench::Args),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
         Command::Clients(args) => clients::run(args),
+        Command::Bench(args) => bench::run(&args),
     }
 }
 

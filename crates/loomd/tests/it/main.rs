@@ -11,5 +11,6 @@ mod bench;
 mod command_line;
 mod demo;
 mod exec;
+mod kill;
 mod socket;
 mod stdio;

@@ -3,7 +3,12 @@
 //! A stamp beside an installation says what was installed, so a second call does nothing and a changed pin installs
 //! anew. No registry is named: whatever npm and pip are configured to use is used.
 
-use std::{collections::BTreeMap, fs, path::Path, process::Command};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
@@ -37,6 +42,24 @@ pub(super) fn ensure(client: Client, cache: &Path) -> Result<()> {
         Client::Python => Ok(()),
         Client::Tui | Client::Tui131 | Client::TypeScript => npm(client.name(), cache),
     }
+}
+
+/// The program for this platform inside an installed package: `vendor/PLATFORM/bin/codex`
+/// of one of its optional dependencies.
+pub(super) fn program(folder: &Path) -> Result<PathBuf> {
+    let packages = folder.join("node_modules/@openai");
+    for package in fs::read_dir(&packages)? {
+        let Ok(platforms) = fs::read_dir(package?.path().join("vendor")) else {
+            continue;
+        };
+        for platform in platforms {
+            let program = platform?.path().join("bin/codex");
+            if program.is_file() {
+                return Ok(program);
+            }
+        }
+    }
+    bail!("no program for this platform below {}", packages.display())
 }
 
 /// Installs the virtual environment that runs the drivers and holds the Python SDK.
