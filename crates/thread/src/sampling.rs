@@ -495,6 +495,7 @@ impl Thread {
                 error,
             };
             self.event(cx, ThreadEvent::Error(notification));
+            self.turn_is_unread(cx, active.turn.id.clone());
         }
         let elapsed = cx.now.mono.saturating_sub(active.started.mono).as_millis();
         let turn = Turn {

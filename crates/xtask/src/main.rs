@@ -27,12 +27,15 @@ enum Command {
     Clients(clients::Args),
     /// Measure loomd beside the reference and print ratios.
     Bench(bench::Args),
+    /// Play a scenario on loomd and on the reference, and compare what a client sees.
+    Compare(bench::CompareArgs),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
         Command::Clients(args) => clients::run(args),
         Command::Bench(args) => bench::run(&args),
+        Command::Compare(args) => bench::compare(args),
     }
 }
 
