@@ -1,6 +1,6 @@
 //! What of a thread the user has not read.
 //!
-//! A turn that completes makes the thread unread from that turn on, if it was read; a
+//! A turn that completes or fails makes the thread unread from that turn on, if it was read; a
 //! client that shows it marks it read again. Each change has a new revision, and a
 //! client must name the one it knows, so that two clients do not undo each other.
 
@@ -26,23 +26,24 @@ impl Thread {
         }
         let first_unread = match operation {
             ThreadReadStateOperation::Read => None,
-            ThreadReadStateOperation::Unread => self.turns.last().map(|turn| turn.id.clone()),
+            ThreadReadStateOperation::Unread => self.turns.last().map(|turn| {
+                let turn_id = turn.id.clone();
+                ThreadUnreadPosition::Turn { turn_id }
+            }),
         };
         self.set_first_unread(cx, first_unread);
         let state = self.read_state.clone();
         self.reply(reply, Reply::ReadState(state));
     }
 
-    /// A turn has completed and nobody has marked it read yet.
+    /// A turn has completed or failed. What was unread before stays the first.
     pub(crate) fn turn_is_unread(&mut self, cx: Cx<'_>, turn_id: String) {
-        if self.read_state.first_unread.is_none() {
-            self.set_first_unread(cx, Some(turn_id));
-        }
+        let first = self.read_state.first_unread.take();
+        self.set_first_unread(cx, first.or(Some(ThreadUnreadPosition::Turn { turn_id })));
     }
 
-    fn set_first_unread(&mut self, cx: Cx<'_>, turn_id: Option<String>) {
-        self.read_state.first_unread =
-            turn_id.map(|turn_id| ThreadUnreadPosition::Turn { turn_id });
+    fn set_first_unread(&mut self, cx: Cx<'_>, position: Option<ThreadUnreadPosition>) {
+        self.read_state.first_unread = position;
         self.read_state.revision = cx.ids.v4().to_string();
         let notification = ThreadReadStateChangedNotification {
             thread_id: self.wire_id(),
