@@ -91,7 +91,7 @@ mod tests {
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
             home_dir: Some(PathBuf::from("/home/ada")),
-            current_dir: PathBuf::from("/work"),
+            current_dir: PathBuf::from("/srv"),
         }
     }
 
@@ -100,7 +100,7 @@ mod tests {
         let both = environment(&[("LOOMD_HOME", "/l"), ("CODEX_HOME", "/c")]);
         assert_eq!(find_home(&both), Path::new("/l"));
         let codex = environment(&[("LOOMD_HOME", ""), ("CODEX_HOME", "rel/../c")]);
-        assert_eq!(find_home(&codex), Path::new("/work/c"));
+        assert_eq!(find_home(&codex), Path::new("/srv/c"));
     }
 
     #[test]

@@ -178,20 +178,6 @@ impl ProviderConfig {
         )
     }
 
-    /// All extra headers of a request: the fixed ones, then those whose variable is
-    /// set and not empty.
-    #[must_use]
-    pub fn headers(&self, environment: &Environment) -> Vec<(String, String)> {
-        let fixed = self.http_headers.clone().into_iter();
-        let from_variables = self.env_http_headers.iter().filter_map(|(header, name)| {
-            let value = environment
-                .var(name)
-                .filter(|value| !value.trim().is_empty())?;
-            Some((header.clone(), value.to_owned()))
-        });
-        fixed.chain(from_variables).collect()
-    }
-
     fn fault(&self) -> Option<String> {
         if self.name.trim().is_empty() {
             return Some("provider name must not be empty".to_owned());
@@ -317,20 +303,6 @@ mod tests {
             (100, 0)
         );
         assert_eq!(plain.stream_idle_timeout(), Duration::from_secs(300));
-    }
-
-    #[test]
-    fn a_header_whose_variable_is_unset_or_empty_is_left_out() {
-        let provider = provider(
-            "name = 'x'\nhttp_headers = {A = '1'}\nenv_http_headers = {B = 'VB', C = 'VC', D = 'VD'}",
-        );
-        assert_eq!(
-            provider.headers(&environment(&[("VB", "2"), ("VC", " ")])),
-            [
-                ("A".to_owned(), "1".to_owned()),
-                ("B".to_owned(), "2".to_owned())
-            ]
-        );
     }
 
     #[test]

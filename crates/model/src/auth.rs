@@ -340,7 +340,10 @@ mod tests {
         let login = || Some(Secret::new("login"));
         let auth = ProviderAuth::new(&provider(), &Env::empty(), login());
         assert_eq!(bearer(&*auth).await, Ok(None));
-        let openai = Provider::openai(&Env::empty(), "1");
+        let openai = Provider {
+            requires_openai_auth: true,
+            ..provider()
+        };
         let auth = ProviderAuth::new(&openai, &Env::empty(), login());
         assert_eq!(bearer(&*auth).await, Ok(Some("login".to_owned())));
     }

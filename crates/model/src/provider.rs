@@ -120,38 +120,6 @@ impl Provider {
         }
     }
 
-    /// OpenAI's own API (`OPENAI_BASE_URL` moves it). `version` is the program version
-    /// that requests tell.
-    #[must_use]
-    pub fn openai(env: &Env, version: &str) -> Self {
-        let base_url = env
-            .var("OPENAI_BASE_URL")
-            .unwrap_or_else(|| "https://api.openai.com/v1".to_owned());
-        Self {
-            http_headers: [("version".to_owned(), version.to_owned())].into(),
-            env_http_headers: [
-                ("OpenAI-Organization", "OPENAI_ORGANIZATION"),
-                ("OpenAI-Project", "OPENAI_PROJECT"),
-            ]
-            .map(|(header, variable)| (header.to_owned(), variable.to_owned()))
-            .into(),
-            requires_openai_auth: true,
-            ..Self::new("openai", "OpenAI", &base_url)
-        }
-    }
-
-    /// An Ollama server on this machine.
-    #[must_use]
-    pub fn ollama(env: &Env) -> Self {
-        Self::new("ollama", "Ollama", &local_url(env, "11434"))
-    }
-
-    /// An LM Studio server on this machine.
-    #[must_use]
-    pub fn lmstudio(env: &Env) -> Self {
-        Self::new("lmstudio", "LM Studio", &local_url(env, "1234"))
-    }
-
     /// The address that requests are sent to.
     pub(crate) fn responses_url(&self) -> Result<Url, String> {
         let invalid = |why: &str| format!("invalid base_url `{}`: {why}", self.base_url);
@@ -170,24 +138,9 @@ impl Provider {
     }
 }
 
-/// `CODEX_OSS_BASE_URL` names the whole address, `CODEX_OSS_PORT` the port alone.
-fn local_url(env: &Env, port: &str) -> String {
-    env.var("CODEX_OSS_BASE_URL").unwrap_or_else(|| {
-        let port = env.var("CODEX_OSS_PORT").unwrap_or_else(|| port.to_owned());
-        format!("http://localhost:{port}/v1")
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn env(vars: &'static [(&str, &str)]) -> Env {
-        Env::new(|name| {
-            let found = vars.iter().find(|(known, _)| *known == name);
-            found.map(|(_, value)| (*value).to_owned())
-        })
-    }
 
     fn url(provider: &Provider) -> String {
         provider
@@ -216,25 +169,5 @@ mod tests {
             Err("invalid base_url `ftp://h`: only http and https are spoken".to_owned())
         );
         assert!(Provider::new("p", "P", "").responses_url().is_err());
-    }
-
-    #[test]
-    fn built_in_addresses_follow_the_environment() {
-        assert_eq!(
-            Provider::ollama(&Env::empty()).base_url,
-            "http://localhost:11434/v1"
-        );
-        let port = env(&[("CODEX_OSS_PORT", "9")]);
-        assert_eq!(Provider::lmstudio(&port).base_url, "http://localhost:9/v1");
-        let whole = env(&[
-            ("CODEX_OSS_BASE_URL", "http://x/v1"),
-            ("CODEX_OSS_PORT", "9"),
-        ]);
-        assert_eq!(Provider::ollama(&whole).base_url, "http://x/v1");
-        let blank = env(&[("OPENAI_BASE_URL", " ")]);
-        assert_eq!(
-            Provider::openai(&blank, "1").base_url,
-            "https://api.openai.com/v1"
-        );
     }
 }

@@ -33,8 +33,22 @@ pub(crate) struct Assembly {
     pub(crate) meta: SessionMeta,
     pub(crate) config: Arc<Config>,
     pub(crate) developer_instructions: Option<String>,
-    pub(crate) instruction_sources: Vec<String>,
     pub(crate) ephemeral: bool,
+}
+
+/// A permission profile and a sandbox say the same thing twice; `member` is how the
+/// request calls the latter.
+pub(crate) fn not_both<S>(
+    permissions: &Option<String>,
+    sandbox: &Option<S>,
+    member: &str,
+) -> ApiResult<()> {
+    if permissions.is_some() && sandbox.is_some() {
+        return Err(ApiError::invalid(format!(
+            "`permissions` cannot be combined with `{member}`"
+        )));
+    }
+    Ok(())
 }
 
 /// What a request sets over the configuration.
@@ -111,11 +125,7 @@ impl Overrides {
 
 /// A new thread, as `thread/start` asks for it.
 pub(crate) fn fresh(cx: &Cx, params: ThreadStartParams) -> ApiResult<Assembly> {
-    if params.permissions.is_some() && params.sandbox.is_some() {
-        return Err(ApiError::invalid(
-            "`permissions` cannot be combined with `sandbox`",
-        ));
-    }
+    not_both(&params.permissions, &params.sandbox, "sandbox")?;
     let server = &cx.server;
     let id = ThreadId(server.ids.v7());
     let cwd = absolute(server, params.cwd.as_deref().unwrap_or("."));
@@ -168,7 +178,6 @@ pub(crate) fn fresh(cx: &Cx, params: ThreadStartParams) -> ApiResult<Assembly> {
         ..describe(&meta)
     };
     Ok(Assembly {
-        instruction_sources: instruction_sources(server, &cwd),
         developer_instructions: overrides
             .developer_instructions
             .or_else(|| config.developer_instructions.clone()),
@@ -232,7 +241,6 @@ pub(crate) fn stored(
         ..describe_snapshot(&snapshot)
     };
     Ok(Assembly {
-        instruction_sources: Vec::new(),
         developer_instructions: overrides
             .developer_instructions
             .or_else(|| config.developer_instructions.clone()),

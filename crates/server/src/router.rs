@@ -77,15 +77,21 @@ impl Call {
     /// which the reference finds fault.
     fn admit<M: Method>(&self) -> ApiResult<M::Params> {
         let params = parse_params::<M>(self.params.as_deref()).map_err(ApiError::invalid)?;
+        self.pass(M::SPEC)?;
+        Ok(params)
+    }
+
+    /// The handshake, then the experimental gate.
+    fn pass(&self, spec: &'static MethodSpec) -> ApiResult<()> {
         let client = self
             .cx
             .peer
             .client()
             .ok_or_else(|| ApiError::invalid("Not initialized"))?;
-        if !client.experimental {
-            gate(M::SPEC, self.params.as_deref())?;
+        if client.experimental {
+            return Ok(());
         }
-        Ok(params)
+        gate(spec, self.params.as_deref())
     }
 }
 
@@ -113,23 +119,34 @@ fn answer<M: Method>(peer: &Peer, id: &RequestId, result: ApiResult<M::Response>
     peer.send(message);
 }
 
+/// A route whose requests are admitted, or refused here; `go` has the rest.
+fn admitted<M: Method + 'static>(
+    go: impl Fn(Call, M::Params) -> Dispatched + Send + Sync + 'static,
+) -> Route {
+    Route {
+        spec: M::SPEC,
+        run: Box::new(move |call| match call.admit::<M>() {
+            Ok(params) => go(call, params),
+            Err(error) => {
+                call.answer::<M>(Err(error));
+                Dispatched::Done
+            }
+        }),
+    }
+}
+
 /// A handler that runs in order on the connection and does not wait.
 pub(crate) fn on_connection<M>(handler: fn(&Cx, M::Params) -> ApiResult<M::Response>) -> Route
 where
-    M: Method,
+    M: Method + 'static,
     M::Params: 'static,
     M::Response: 'static,
 {
-    Route {
-        spec: M::SPEC,
-        run: Box::new(move |call| {
-            let result = call
-                .admit::<M>()
-                .and_then(|params| handler(&call.cx, params));
-            call.answer::<M>(result);
-            Dispatched::Done
-        }),
-    }
+    admitted::<M>(move |call, params| {
+        let result = handler(&call.cx, params);
+        call.answer::<M>(result);
+        Dispatched::Done
+    })
 }
 
 /// A handler that runs aside, several at a time.
@@ -139,22 +156,13 @@ where
     M::Params: Send + 'static,
     F: Future<Output = ApiResult<M::Response>> + Send + 'static,
 {
-    Route {
-        spec: M::SPEC,
-        run: Box::new(move |call| match call.admit::<M>() {
-            Err(error) => {
-                call.answer::<M>(Err(error));
-                Dispatched::Done
-            }
-            Ok(params) => {
-                let future = handler(call.cx.clone(), params);
-                Dispatched::Aside(Box::pin(async move {
-                    let result = future.await;
-                    call.answer::<M>(result);
-                }))
-            }
-        }),
-    }
+    admitted::<M>(move |call, params| {
+        let future = handler(call.cx.clone(), params);
+        Dispatched::Aside(Box::pin(async move {
+            let result = future.await;
+            call.answer::<M>(result);
+        }))
+    })
 }
 
 /// A handler that makes a command for one thread.
@@ -165,24 +173,15 @@ where
     M::Response: 'static,
     F: Future<Output = ApiResult<ThreadCall<M>>> + Send + 'static,
 {
-    Route {
-        spec: M::SPEC,
-        run: Box::new(move |call| match call.admit::<M>() {
-            Err(error) => {
-                call.answer::<M>(Err(error));
-                Dispatched::Done
+    admitted::<M>(move |call, params| {
+        let future = handler(call.cx.clone(), params);
+        Dispatched::InOrder(Box::pin(async move {
+            match future.await {
+                Err(error) => call.answer::<M>(Err(error)),
+                Ok(thread_call) => deliver(call, thread_call).await,
             }
-            Ok(params) => {
-                let future = handler(call.cx.clone(), params);
-                Dispatched::InOrder(Box::pin(async move {
-                    match future.await {
-                        Err(error) => call.answer::<M>(Err(error)),
-                        Ok(thread_call) => deliver(call, thread_call).await,
-                    }
-                }))
-            }
-        }),
-    }
+        }))
+    })
 }
 
 /// Puts a command into its thread's mailbox; the thread's actor answers it.
@@ -228,19 +227,10 @@ where
     M::Params: Send + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
-    Route {
-        spec: M::SPEC,
-        run: Box::new(move |call| match call.admit::<M>() {
-            Err(error) => {
-                call.answer::<M>(Err(error));
-                Dispatched::Done
-            }
-            Ok(params) => {
-                let cx = call.cx.clone();
-                Dispatched::InOrder(Box::pin(handler(cx, params, Answer::of(call))))
-            }
-        }),
-    }
+    admitted::<M>(move |call, params| {
+        let cx = call.cx.clone();
+        Dispatched::InOrder(Box::pin(handler(cx, params, Answer::of(call))))
+    })
 }
 
 /// The right to answer one request, once.
@@ -304,14 +294,7 @@ impl Router {
 fn unbuilt(spec: &'static MethodSpec, call: &Call) -> ApiResult<Value> {
     let row = vendor::find(spec.name);
     let params = vendor::params(spec, row, call.params.as_deref())?;
-    let client = call
-        .cx
-        .peer
-        .client()
-        .ok_or_else(|| ApiError::invalid("Not initialized"))?;
-    if !client.experimental {
-        gate(spec, call.params.as_deref())?;
-    }
+    call.pass(spec)?;
     match (row, spec.state) {
         (Some(row), _) => (row.answer)(&call.cx, &params),
         (None, State::VendorOnly) => Err(ApiError::invalid(format!(

@@ -14,8 +14,7 @@ use crate::router::{Call, Cx, Dispatched};
 /// Requests of one connection that may run aside at a time. When it is reached the
 /// connection's next request waits; such requests end by themselves, so it will not
 /// wait for the client.
-const ASIDE_MAX: usize = 128;
-const ASIDE_MAX_PERMITS: u32 = 128;
+const ASIDE_MAX: u32 = 128;
 /// How long a closed connection's requests may still run before it is forgotten.
 const ASIDE_WAIT_MAX: Duration = Duration::from_secs(30);
 
@@ -31,7 +30,7 @@ impl ServerSession {
         Self {
             server,
             peer,
-            aside: Arc::new(Semaphore::new(ASIDE_MAX)),
+            aside: Arc::new(Semaphore::new(ASIDE_MAX as usize)),
         }
     }
 }
@@ -82,7 +81,7 @@ impl Session for ServerSession {
             "connection closed"
         );
         // Answers that are still being made may be sent: the queue is flushed after this.
-        let all = self.aside.acquire_many(ASIDE_MAX_PERMITS);
+        let all = self.aside.acquire_many(ASIDE_MAX);
         if tokio::time::timeout(ASIDE_WAIT_MAX, all).await.is_err() {
             tracing::warn!(
                 connection = peer.id.0,

@@ -56,14 +56,6 @@ pub fn agents_md_part(agents_md: &AgentsMd, cwd: &Path, telling: Telling) -> Opt
     ))
 }
 
-/// The user-role message that stands in history where the user interrupted a turn.
-#[must_use]
-pub fn turn_aborted() -> String {
-    "<turn_aborted>\nThe user stopped the turn above on purpose. Tool calls that were cut off may have done part \
-     of their work, and commands they started may still be running; check before you rely on either.\n</turn_aborted>"
-        .to_owned()
-}
-
 /// The developer message part for a thread that goes on with another model;
 /// `base_instructions` are those of the new one.
 #[must_use]
@@ -109,11 +101,5 @@ mod tests {
         let gone = part(None, Telling::Instead).expect("there is something to tell");
         assert!(gone.contains("no longer apply"));
         assert_eq!(part(None, Telling::First), None);
-    }
-
-    #[test]
-    fn the_interruption_mark_is_tagged() {
-        let text = turn_aborted();
-        assert!(text.starts_with("<turn_aborted>\n") && text.ends_with("\n</turn_aborted>"));
     }
 }

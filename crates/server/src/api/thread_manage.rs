@@ -280,11 +280,7 @@ async fn update_settings(
     cx: Cx,
     params: ThreadSettingsUpdateParams,
 ) -> ApiResult<ThreadCall<methods::ThreadSettingsUpdate>> {
-    if params.permissions.is_some() && params.sandbox_policy.is_some() {
-        return Err(ApiError::invalid(
-            "`permissions` cannot be combined with `sandboxPolicy`",
-        ));
-    }
+    assemble::not_both(&params.permissions, &params.sandbox_policy, "sandboxPolicy")?;
     let patch = SettingsPatch {
         model: params.model,
         effort: params.effort,

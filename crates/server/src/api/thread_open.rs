@@ -30,9 +30,12 @@ async fn start(cx: Cx, params: ThreadStartParams, answer: Answer<methods::Thread
         Ok(assembly) => assembly,
         Err(error) => return answer.send(Err(error)),
     };
-    let sources = assembly.instruction_sources.clone();
+    let server = Arc::clone(&cx.server);
     let responder = Responder::new(move |result: ApiResult<Reply>| {
-        answer.send(result.and_then(view).map(|view| started(*view, sources)));
+        answer.send(result.and_then(view).map(|view| {
+            let sources = assemble::instruction_sources(&server, &view.settings.cwd);
+            started(*view, sources)
+        }));
     });
     let id = assembly.setup.id;
     let handle = Launch::Fresh(Box::new(assembly)).run(&cx.server, id);
@@ -71,11 +74,7 @@ async fn prepare_resume(cx: &Cx, params: ThreadResumeParams) -> ApiResult<Ready>
             ApiError::not_supported("thread/resume with history")
         });
     }
-    if params.permissions.is_some() && params.sandbox.is_some() {
-        return Err(ApiError::invalid(
-            "`permissions` cannot be combined with `sandbox`",
-        ));
-    }
+    assemble::not_both(&params.permissions, &params.sandbox, "sandbox")?;
     let id = match &params.path {
         Some(path) => ids::thread_of_path(path)?,
         None => parse_session_id(&params.thread_id)?,
@@ -156,11 +155,7 @@ async fn fork(cx: Cx, params: ThreadForkParams, answer: Answer<methods::ThreadFo
 }
 
 async fn prepare_fork(cx: &Cx, params: ThreadForkParams) -> ApiResult<Launch> {
-    if params.permissions.is_some() && params.sandbox.is_some() {
-        return Err(ApiError::invalid(
-            "`permissions` cannot be combined with `sandbox`",
-        ));
-    }
+    assemble::not_both(&params.permissions, &params.sandbox, "sandbox")?;
     if params.ephemeral || params.attach_to_source || params.before_turn_id.is_some() {
         return Err(ApiError::not_supported(
             "thread/fork with ephemeral, attachToSource or beforeTurnId",

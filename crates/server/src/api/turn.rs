@@ -26,11 +26,7 @@ async fn start(cx: Cx, params: TurnStartParams) -> ApiResult<ThreadCall<methods:
         return Err(ApiError::thread_not_found(&params.thread_id));
     }
     check_length(&params.input)?;
-    if params.permissions.is_some() && params.sandbox_policy.is_some() {
-        return Err(ApiError::invalid(
-            "`permissions` cannot be combined with `sandboxPolicy`",
-        ));
-    }
+    assemble::not_both(&params.permissions, &params.sandbox_policy, "sandboxPolicy")?;
     let settings = SettingsPatch {
         model: params.model,
         effort: params.effort,

@@ -196,7 +196,7 @@ impl Actor {
         self.server.registry.remove(self.id);
         self.mail.close();
         while let Ok(mail) = self.mail.try_recv() {
-            self.refuse_mail(mail);
+            refuse(self.id, mail);
         }
         self.shared.set_status(ThreadStatus::NotLoaded);
         let now_ms = self.server.clock.now().wall_ms;
@@ -240,20 +240,10 @@ impl Actor {
             }
         }
     }
-
-    fn refuse_mail(&self, mail: Mail) {
-        refuse(self.id, mail);
-    }
 }
 
 fn refuse(id: ThreadId, mail: Mail) {
-    match mail {
-        Mail::Command { responder, .. } => {
-            responder.answer(Err(ApiError::closing(&id.to_string())));
-        }
-        Mail::Close { responder } => responder.answer(Ok(loomd_thread::Reply::Done)),
-        Mail::ConnectionClosed(_) | Mail::Tools(_) => {}
-    }
+    mail.refuse(ApiError::closing(&id.to_string()));
 }
 
 fn is_end(event: &ModelEvent) -> bool {

@@ -16,20 +16,18 @@ impl Actor {
     pub(super) fn perform(&mut self, actions: Vec<Action>) {
         let mut events: Vec<Sequenced> = Vec::new();
         for action in actions {
-            if let Action::Event(event) = action {
-                events.push(event);
-            } else {
+            if !matches!(action, Action::Event(_)) {
                 self.tell(&mut events);
-                self.perform_one(action);
             }
+            self.perform_one(action, &mut events);
         }
         self.tell(&mut events);
         self.shared.set_status(self.core.status());
     }
 
-    fn perform_one(&mut self, action: Action) {
+    fn perform_one(&mut self, action: Action, events: &mut Vec<Sequenced>) {
         match action {
-            Action::Event(event) => self.tell(&mut vec![event]),
+            Action::Event(event) => events.push(event),
             Action::Reply { to, result } => {
                 if let Some(responder) = self.replies.remove(&to) {
                     responder.answer((*result).map_err(ApiError::from));

@@ -149,11 +149,7 @@ async fn refuse_all(
     server.registry.remove(id);
     mail.close();
     while let Some(mail) = mail.recv().await {
-        match mail {
-            Mail::Command { responder, .. } => responder.answer(Err(error.clone())),
-            Mail::Close { responder } => responder.answer(Ok(loomd_thread::Reply::Done)),
-            Mail::ConnectionClosed(_) | Mail::Tools(_) => {}
-        }
+        mail.refuse(error.clone());
     }
 }
 

@@ -66,6 +66,18 @@ pub(crate) enum Mail {
     },
 }
 
+impl Mail {
+    /// Answers mail that no actor will take: with `error`, but for a wish that is
+    /// fulfilled by there being none.
+    pub(super) fn refuse(self, error: ApiError) {
+        match self {
+            Self::Command { responder, .. } => responder.answer(Err(error)),
+            Self::Close { responder } => responder.answer(Ok(Reply::Done)),
+            Self::ConnectionClosed(_) | Self::Tools(_) => {}
+        }
+    }
+}
+
 /// How to reach a thread's actor.
 #[derive(Clone)]
 pub(crate) struct Handle {

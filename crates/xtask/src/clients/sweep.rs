@@ -63,22 +63,35 @@ fn marked(mark: &str) -> Vec<i32> {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use std::process::Command;
+    use std::{
+        io::{Read as _, Write as _},
+        process::{Child, Command, Stdio},
+    };
 
     use super::*;
 
+    /// A process that runs until it is killed. It has echoed a byte when this returns: a process that is just being
+    /// executed has no environment to read yet.
+    fn running(value: &str) -> Child {
+        let mut child = Command::new("cat")
+            .env("LOOMD_SWEEP_TEST", value)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("cat starts");
+        let mut echoed = [0];
+        let stdin = child.stdin.as_mut().expect("stdin is a pipe");
+        stdin.write_all(b"x").expect("cat reads");
+        let stdout = child.stdout.as_mut().expect("stdout is a pipe");
+        stdout.read_exact(&mut echoed).expect("cat echoes");
+        child
+    }
+
     #[test]
     fn kills_what_carries_the_mark_and_nothing_else() {
-        let sleeper = |value: &str| {
-            Command::new("sleep")
-                .arg("600")
-                .env("LOOMD_SWEEP_TEST", value)
-                .spawn()
-                .expect("sleep starts")
-        };
-        let (mut ours, mut other) = (sleeper("ours"), sleeper("other"));
+        let (mut ours, mut other) = (running("ours"), running("other"));
         let ended = kill(marked("LOOMD_SWEEP_TEST=ours"));
-        assert_eq!(ended, [format!("{} sleep 600", ours.id())]);
+        assert_eq!(ended, [format!("{} cat", ours.id())]);
         assert!(!ours.wait().expect("ours ended").success());
         assert!(other.try_wait().expect("other can be asked").is_none());
         other.kill().expect("other ran on");
