@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -67,17 +67,22 @@ impl FromStr for ThreadId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId(pub u64);
 
-/// Where fresh UUIDs come from.
+/// Where fresh ids come from.
 pub trait IdSource: Send + Sync + 'static {
     /// A time-ordered id (threads, turns, messages).
     fn v7(&self) -> Uuid;
     /// A random id (installation, user shell commands).
     fn v4(&self) -> Uuid;
+    /// The id of the next request to a client: 0, 1, … for the whole process, shared by
+    /// all connections and threads.
+    fn request(&self) -> i64;
 }
 
 /// Real ids.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct SystemIds;
+#[derive(Debug, Default)]
+pub struct SystemIds {
+    requests: AtomicI64,
+}
 
 #[expect(
     clippy::disallowed_methods,
@@ -91,12 +96,17 @@ impl IdSource for SystemIds {
     fn v4(&self) -> Uuid {
         Uuid::new_v4()
     }
+
+    fn request(&self) -> i64 {
+        self.requests.fetch_add(1, Ordering::Relaxed)
+    }
 }
 
 /// Ids that count from one, for tests: `00000000-0000-7000-8000-000000000001` and on.
 #[derive(Debug, Default)]
 pub struct CountedIds {
     next: AtomicU64,
+    requests: AtomicI64,
 }
 
 impl CountedIds {
@@ -112,5 +122,9 @@ impl IdSource for CountedIds {
 
     fn v4(&self) -> Uuid {
         Uuid::from_u128(0x4000_8000_0000_0000_0000 | u128::from(self.next()))
+    }
+
+    fn request(&self) -> i64 {
+        self.requests.fetch_add(1, Ordering::Relaxed)
     }
 }

@@ -20,4 +20,6 @@ pub use model::{ModelEvent, ModelFailure, OutputItem, OutputKind};
 pub use thread::{
     Sequenced, SessionMeta, ThreadEvent, ThreadSnapshot, TurnContext, TurnEndReason, TurnStart,
 };
-pub use tool::{ToolCall, ToolContext, ToolEvent, ToolOutput, ToolPayload};
+pub use tool::{
+    AskKey, AskOutcome, ToolAsk, ToolCall, ToolContext, ToolEvent, ToolOutput, ToolPayload,
+};

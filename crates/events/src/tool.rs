@@ -4,7 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use loomd_base::ThreadId;
-use loomd_protocol::{AskForApproval, SandboxPolicy, ThreadItem, TurnPlanStep};
+use loomd_protocol::{
+    AskForApproval, SandboxPolicy, ServerRequestParams, ServerRequestResponse, ThreadItem,
+    TurnPlanStep,
+};
 
 /// One call of a tool by the model.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,7 +114,41 @@ pub enum ToolEvent {
         /// Git-style unified diff.
         diff: String,
     },
+    /// The call cannot go on before a client has answered. The answer comes back to
+    /// the toolbox under the same key, unless the turn ends first.
+    Ask(Box<ToolAsk>),
+    /// The user answered that the whole turn is to end. The call that asked is not
+    /// answered.
+    TurnCancelled,
     /// The call has its answer for the model. Sent exactly once per call that was
     /// not cancelled.
     Finished(ToolOutput),
+}
+
+/// Names an open question of a tool; no two of one toolbox are the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AskKey(pub u64);
+
+/// A question of a tool to the clients.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToolAsk {
+    /// Names the question.
+    pub key: AskKey,
+    /// The item that the question is about, if it begins with it.
+    pub item: Option<ThreadItem>,
+    /// The question.
+    pub request: ServerRequestParams,
+}
+
+/// What a tool gets for its question.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AskOutcome {
+    /// A client's answer.
+    Answered(ServerRequestResponse),
+    /// A client answered with an error, or with something that is no answer to this
+    /// question. Never to be taken for a permission.
+    Failed {
+        /// What was wrong with the answer.
+        reason: String,
+    },
 }

@@ -68,6 +68,16 @@ impl ThreadItem {
         self.started_at_ms = started_at_ms;
         self.completed_at_ms = completed_at_ms;
     }
+
+    /// Marks a command or a patch as declined by the user; other items have no such
+    /// state and stay as they are.
+    pub fn set_declined(&mut self) {
+        if let ItemKind::CommandExecution(command) = &mut self.kind {
+            command.status = CommandExecutionStatus::Declined;
+        } else if let ItemKind::FileChange(change) = &mut self.kind {
+            change.status = PatchApplyStatus::Declined;
+        }
+    }
 }
 
 /// The kinds of items, tagged by `type`.

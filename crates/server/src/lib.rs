@@ -75,7 +75,7 @@ impl ServerOptions {
             environment,
             overrides: Vec::new(),
             clock: Arc::new(SystemClock::new()),
-            ids: Arc::new(SystemIds),
+            ids: Arc::new(SystemIds::default()),
             models: None,
             source: SessionSource::Vscode,
         }

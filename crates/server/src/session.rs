@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use loomd_base::tasks::{Kind, spawn};
-use loomd_rpc::{CloseReason, Incoming, Session};
+use loomd_rpc::{CloseReason, Incoming, RequestId, Session};
+use loomd_thread::SharedJson;
 use tokio::sync::Semaphore;
 
 use crate::Server;
@@ -31,6 +32,16 @@ impl ServerSession {
             server,
             peer,
             aside: Arc::new(Semaphore::new(ASIDE_MAX as usize)),
+        }
+    }
+}
+
+impl ServerSession {
+    /// Our requests have integers for ids; anything else answers nothing.
+    async fn answer(&self, id: &RequestId, answer: Result<SharedJson, String>) {
+        match id {
+            RequestId::Integer(id) => self.server.registry.answer(*id, answer).await,
+            RequestId::String(_) => tracing::debug!(?id, "answer to no request dropped"),
         }
     }
 }
@@ -64,10 +75,10 @@ impl Session for ServerSession {
             // `initialized` is the only notification clients send, and nothing waits
             // for it; others are ignored as well.
             Incoming::Notification { .. } => {}
-            // No request of ours is open yet that could be answered.
-            Incoming::Response { id, .. } | Incoming::Error { id, .. } => {
-                tracing::debug!(?id, "answer to an unknown request dropped");
+            Incoming::Response { id, result } => {
+                self.answer(&id, Ok(SharedJson(result.into()))).await;
             }
+            Incoming::Error { id, error } => self.answer(&id, Err(error.message)).await,
         }
     }
 

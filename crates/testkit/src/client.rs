@@ -120,6 +120,39 @@ impl TestClient {
         }
     }
 
+    /// Waits for the next request of the server's of a method, passing over whatever else
+    /// comes: its id and params.
+    pub async fn asked(&mut self, method: &str) -> (i64, Value) {
+        loop {
+            while let Some(note) = self.notes.pop_front() {
+                if note["method"] == method {
+                    let id = note["id"].as_i64().expect("requests have integer ids");
+                    return (id, note["params"].clone());
+                }
+            }
+            self.take().await;
+        }
+    }
+
+    /// Answers a request of the server's.
+    pub async fn respond(&mut self, id: i64, result: Value) {
+        self.raw(json!({"id": id, "result": result}).to_string())
+            .await;
+    }
+
+    /// Refuses a request of the server's.
+    pub async fn refuse(&mut self, id: i64, message: &str) {
+        let error = json!({"code": -32000, "message": message});
+        self.raw(json!({"id": id, "error": error}).to_string())
+            .await;
+    }
+
+    /// Closes the connection after everything that was sent, as a client does that
+    /// leaves; dropping it is like a client that is killed.
+    pub async fn close(self) {
+        self.wire.close().await;
+    }
+
     /// Notifications that came and nobody has asked for, without waiting.
     pub fn pending_notes(&mut self) -> Vec<Value> {
         self.notes.drain(..).collect()

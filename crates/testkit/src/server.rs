@@ -46,7 +46,7 @@ impl TestServer {
              sandbox_mode = \"danger-full-access\"\n{more}\n"
         );
         std::fs::write(folder.path().join("home/config.toml"), config).expect("a config file");
-        let model = Arc::new(OfflineModel::new(Arc::new(SystemIds)));
+        let model = Arc::new(OfflineModel::new(Arc::new(SystemIds::default())));
         let server = start(folder.path(), &model);
         Self {
             server,

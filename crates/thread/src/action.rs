@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use loomd_base::ConnectionId;
-use loomd_events::{Sequenced, ToolCall, ToolContext};
+use loomd_events::{AskKey, AskOutcome, Sequenced, ToolCall, ToolContext};
 use loomd_protocol::{
-    ServerNotification, ThreadReadState, ThreadSettings, ThreadTokenUsage, ThreadUnsubscribeStatus,
-    Turn,
+    ServerNotification, ServerRequestParams, ThreadReadState, ThreadSettings, ThreadTokenUsage,
+    ThreadUnsubscribeStatus, Turn,
 };
 use serde_json::value::RawValue;
 
@@ -60,6 +60,27 @@ pub enum Action {
     CancelTools {
         /// The turn.
         turn_id: Arc<str>,
+    },
+    /// Ask clients; their answers come as [`crate::Input::Answer`] with this id.
+    Ask {
+        /// The id of the request.
+        id: i64,
+        /// Whom.
+        to: Audience,
+        /// What.
+        request: Arc<ServerRequestParams>,
+    },
+    /// A question is not open any more, though nobody answered it.
+    DropAsk {
+        /// The id of the request.
+        id: i64,
+    },
+    /// Give a tool the outcome of its question.
+    AnswerTool {
+        /// The question.
+        key: AskKey,
+        /// What came of it.
+        outcome: AskOutcome,
     },
     /// Feed [`crate::Input::TimerFired`] at this monotonic time; replaces an earlier
     /// one, `None` clears it.

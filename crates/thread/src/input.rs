@@ -41,6 +41,13 @@ pub enum Input {
         /// What it said.
         event: ToolEvent,
     },
+    /// A client answered a question.
+    Answer {
+        /// The id of the request, see [`crate::Action::Ask`].
+        id: i64,
+        /// Its result, or what the client refused it with.
+        answer: Result<SharedJson, String>,
+    },
     /// A client's connection is gone.
     ConnectionClosed(ConnectionId),
     /// The time that was set with [`crate::Action::SetTimer`] has come.

@@ -365,6 +365,12 @@ impl Thread {
                 self.event(cx, ThreadEvent::TurnPlan(notification));
             }
             ToolEvent::TurnDiff { diff } => self.on_turn_diff(cx, turn_id, diff),
+            ToolEvent::Ask(ask) => self.on_ask(cx, turn_id, *ask),
+            ToolEvent::TurnCancelled => {
+                if self.active.as_ref().is_some_and(|turn| turn.id == *turn_id) {
+                    self.interrupt_turn(cx);
+                }
+            }
             ToolEvent::Finished(output) => self.on_tool_finished(cx, turn_id, output),
         }
     }
@@ -476,6 +482,7 @@ impl Thread {
         reason: TurnEndReason,
         error: Option<TurnError>,
     ) {
+        self.decline_asked_items(cx);
         let Some(active) = self.active.take() else {
             return;
         };
@@ -515,6 +522,7 @@ impl Thread {
                 reason,
             },
         );
+        self.drop_asks();
         self.act(Action::SummaryChanged);
     }
 

@@ -7,10 +7,11 @@ use std::time::Duration;
 use loomd_base::{ConnectionId, IdSource, Now, ThreadId};
 use loomd_events::{HistoryItem, Sequenced, ThreadEvent};
 use loomd_protocol::{
-    ServerNotification, ThreadActiveFlag, ThreadReadState, ThreadSettings, ThreadStatus,
+    ServerNotification, ThreadReadState, ThreadSettings, ThreadStatus,
     ThreadStatusChangedNotification, ThreadTokenUsage, Turn, TurnDiffUpdatedNotification,
 };
 
+use crate::ops::ask::OpenAsk;
 use crate::turn::ActiveTurn;
 use crate::{Action, Audience, Command, ContextPart, Input, Refusal, Reply, ReplyTo, View};
 
@@ -75,6 +76,8 @@ pub struct Thread {
     /// Started items that have not completed, with the time they started. Outlives
     /// turns, because background commands do.
     pub(crate) open_items: BTreeMap<String, i64>,
+    /// Questions to the clients that are open, by the id of the request.
+    pub(crate) asks: BTreeMap<i64, OpenAsk>,
     subscribers: BTreeSet<ConnectionId>,
     /// What the user has not read. Kept in memory only: a thread that is loaded counts
     /// as read.
@@ -126,6 +129,7 @@ impl Thread {
             token_usage: setup.token_usage,
             active: None,
             open_items: BTreeMap::new(),
+            asks: BTreeMap::new(),
             subscribers: BTreeSet::new(),
             read_state: ThreadReadState {
                 first_unread: None,
@@ -148,6 +152,7 @@ impl Thread {
             Input::Command { reply, command } => self.on_command(cx, reply, command),
             Input::Model { generation, event } => self.on_model(cx, generation, event),
             Input::Tool { turn_id, event } => self.on_tool(cx, &turn_id, event),
+            Input::Answer { id, answer } => self.on_answer(id, answer),
             Input::ConnectionClosed(connection) => {
                 self.unsubscribe(connection);
             }
@@ -261,8 +266,9 @@ impl Thread {
     #[must_use]
     pub fn status(&self) -> ThreadStatus {
         if self.active.is_some() {
-            let active_flags: Vec<ThreadActiveFlag> = Vec::new();
-            ThreadStatus::Active { active_flags }
+            ThreadStatus::Active {
+                active_flags: self.active_flags(),
+            }
         } else if self.failed {
             ThreadStatus::SystemError
         } else {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use loomd_base::tasks;
-use loomd_events::{ToolCall, ToolContext, ToolEvent, ToolOutput};
+use loomd_events::{AskOutcome, ToolAsk, ToolCall, ToolContext, ToolEvent, ToolOutput};
+use loomd_protocol::{ServerRequestParams, ThreadItem};
 use serde_json::Value;
 
 use crate::shared::Shared;
@@ -59,6 +60,28 @@ impl Call {
     /// Whether the call still wants an answer.
     pub(crate) fn is_wanted(&self) -> bool {
         self.shared.registry().wants(self.serial)
+    }
+
+    /// Asks the clients and waits for what comes of it. `None` when the call is not
+    /// wanted any more; there is nobody left to answer then.
+    pub(crate) async fn ask(
+        &self,
+        item: Option<ThreadItem>,
+        request: ServerRequestParams,
+    ) -> Option<AskOutcome> {
+        let (key, outcome) = self.shared.registry().ask(self.serial)?;
+        let ask = ToolAsk { key, item, request };
+        self.sink.send(ToolEvent::Ask(Box::new(ask))).await;
+        outcome.await.ok()
+    }
+
+    /// Ends the turn instead of answering, because the user wants it so.
+    pub(crate) async fn cancel_turn(&self) {
+        if let Some(room) = self.sink.room().await
+            && self.shared.registry().answered(self.serial)
+        {
+            room.send(ToolEvent::TurnCancelled);
+        }
     }
 
     /// Answers with a text, waiting for room.

@@ -1,10 +1,9 @@
-//! The seam for approvals and sandboxes: asked before a command or patch runs.
+//! Approvals and the seam for sandboxes: asked before a command or patch runs.
 //!
-//! There is no sandbox and nobody can be asked yet, so whatever would need one of them
-//! is refused with a text that says so: a call runs only where the policy says that it
-//! may run unconfined and unasked. Never the other way round. The capability that
-//! brings them makes these functions answer "ask" and "run inside", and turns the
-//! callers' `match` into the places that do so.
+//! There is no sandbox yet, so whatever would need one is refused with a text that says
+//! so: a call runs only where the policy says that it may run unconfined. Never the
+//! other way round. The capability that brings sandboxes makes these functions answer
+//! "run inside", and turns the callers' `match` into the places that do so.
 
 use loomd_events::ToolContext;
 use loomd_protocol::{AskForApproval, SandboxPolicy};
@@ -17,6 +16,8 @@ use crate::exec::words::rough_commands;
 pub(crate) enum Verdict {
     /// It runs, unsandboxed.
     Run,
+    /// The user decides.
+    Ask,
     /// It does not run; the model reads this text.
     Refuse(String),
 }
@@ -37,37 +38,37 @@ pub(crate) fn judge_command(context: &ToolContext, request: &CommandRequest<'_>)
     if let Some(text) = needs_a_sandbox(context) {
         return Verdict::Refuse(text);
     }
-    let asks = match context.approval_policy {
-        AskForApproval::Never => false,
-        AskForApproval::OnRequest | AskForApproval::Granular { .. } => true,
-        AskForApproval::Untrusted => {
-            return Verdict::Refuse(cannot_ask("every command under the policy `untrusted`"));
-        }
-    };
-    match request.permissions {
-        SandboxPermissions::UseDefault => {}
-        SandboxPermissions::RequireEscalated | SandboxPermissions::WithAdditionalPermissions => {
-            return Verdict::Refuse(if asks {
-                cannot_ask("a command with other permissions")
-            } else {
+    match (&context.approval_policy, request.permissions) {
+        (AskForApproval::Untrusted, _) => return Verdict::Ask,
+        (_, SandboxPermissions::UseDefault) => {}
+        // Nothing is confined here, so there is nothing to escape from.
+        (AskForApproval::OnRequest, _) => {}
+        (AskForApproval::Never, _) => {
+            return Verdict::Refuse(
                 "approval policy is Never; reject command — you cannot ask for escalated \
                  permissions if the approval policy is Never"
-                    .to_owned()
-            });
+                    .to_owned(),
+            );
+        }
+        (AskForApproval::Granular { .. }, _) => {
+            return Verdict::Refuse(
+                "refused: the granular approval policy of this thread does not allow a command to \
+                 ask for other permissions"
+                    .to_owned(),
+            );
         }
     }
-    if forces_removal(request.script) {
+    if !forces_removal(request.script) {
+        return Verdict::Run;
+    }
+    if context.approval_policy == AskForApproval::Never {
         let reason = format!(
             "`{}` rejected: rm -f style commands are not permitted. Use a safer approach",
             request.command_line
         );
-        return Verdict::Refuse(if asks {
-            cannot_ask("a forced removal")
-        } else {
-            crate::exec::rejected(&reason)
-        });
+        return Verdict::Refuse(crate::exec::rejected(&reason));
     }
-    Verdict::Run
+    Verdict::Ask
 }
 
 /// Judges a patch.
@@ -79,9 +80,7 @@ pub(crate) fn judge_patch(context: &ToolContext) -> Verdict {
         AskForApproval::Never | AskForApproval::OnRequest | AskForApproval::Granular { .. } => {
             Verdict::Run
         }
-        AskForApproval::Untrusted => {
-            Verdict::Refuse(cannot_ask("every patch under the policy `untrusted`"))
-        }
+        AskForApproval::Untrusted => Verdict::Ask,
     }
 }
 
@@ -97,14 +96,6 @@ fn needs_a_sandbox(context: &ToolContext) -> Option<String> {
          patches yet, so it runs none. Tell the user: if this machine may be changed freely (a \
          container or a virtual machine), start the thread with the sandbox `danger-full-access`"
     ))
-}
-
-/// The refusal of a call that the user would have to be asked about.
-fn cannot_ask(what: &str) -> String {
-    format!(
-        "refused: the user has to be asked about {what}, and this server cannot ask yet. Use \
-         another way, or tell the user what to run"
-    )
 }
 
 /// Whether a script calls `rm` with `-f` in any spelling, also behind `sudo`.
@@ -147,32 +138,42 @@ mod tests {
         }
     }
 
-    fn runs(context: &ToolContext, script: &str) -> bool {
+    fn judged(context: &ToolContext, script: &str) -> Verdict {
         let request = CommandRequest {
             script,
             command_line: script,
             permissions: SandboxPermissions::UseDefault,
         };
-        judge_command(context, &request) == Verdict::Run
+        judge_command(context, &request)
     }
 
     #[test]
-    fn nothing_runs_where_a_sandbox_or_an_approval_is_wanted() {
+    fn nothing_runs_unasked_or_unconfined_that_may_not() {
         let full = || SandboxPolicy::DangerFullAccess;
-        let read_only = SandboxPolicy::ReadOnly {
+        let read_only = || SandboxPolicy::ReadOnly {
             network_access: false,
         };
-        for (approval, sandbox, command, patch) in [
-            (AskForApproval::Never, full(), true, true),
-            (AskForApproval::OnRequest, full(), true, true),
-            (AskForApproval::Untrusted, full(), false, false),
-            (AskForApproval::Never, read_only.clone(), false, false),
-            (AskForApproval::OnRequest, read_only, false, false),
+        let kind = |verdict: Verdict| match verdict {
+            Verdict::Run => "run",
+            Verdict::Ask => "ask",
+            Verdict::Refuse(_) => "refuse",
+        };
+        // Columns: a plain command, a forced removal, a patch.
+        for (approval, sandbox, expected) in [
+            (AskForApproval::Never, full(), ["run", "refuse", "run"]),
+            (AskForApproval::OnRequest, full(), ["run", "ask", "run"]),
+            (AskForApproval::Untrusted, full(), ["ask", "ask", "ask"]),
+            (AskForApproval::Never, read_only(), ["refuse"; 3]),
+            (AskForApproval::OnRequest, read_only(), ["refuse"; 3]),
+            (AskForApproval::Untrusted, read_only(), ["refuse"; 3]),
         ] {
             let context = context(approval, sandbox);
-            assert_eq!(runs(&context, "ls"), command, "{context:?}");
-            assert_eq!(judge_patch(&context) == Verdict::Run, patch, "{context:?}");
-            assert!(!runs(&context, "rm -rf x"), "{context:?}");
+            let verdicts = [
+                judged(&context, "ls"),
+                judged(&context, "rm -rf x"),
+                judge_patch(&context),
+            ];
+            assert_eq!(verdicts.map(kind), expected, "{context:?}");
         }
     }
 

@@ -7,13 +7,15 @@
 //! - `exec`: `exec_command` and `write_stdin`.
 //! - [`patch`]: `apply_patch`, also when typed into the shell; its pure part is public.
 //! - `update_plan`, `image` (`view_image`).
-//! - `gate`: asked before a command or patch runs; the seam for approvals and sandboxes.
+//! - `gate`: asked before a command or patch runs; the seam for sandboxes.
+//! - `approval`: asks the user where the gate says so.
 //!
 //! Invariants: a call is answered exactly once, or never if it was cancelled; an item
 //! that started completes, unless the toolbox is shut down; every process is reaped,
 //! and its group ended with it; memory is bounded whatever a command prints.
-//! Deliberately absent: sandboxes, approvals, MCP, subagents, hosted tools.
+//! Deliberately absent: sandboxes, MCP, subagents, hosted tools.
 
+mod approval;
 mod call;
 mod exec;
 mod gate;

@@ -4,11 +4,12 @@
 //! interruption final: an answer is sent under the lock and only while its call is
 //! registered, so a call that [`Registry::cancel_turn`] took out is never answered.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use loomd_events::{AskKey, AskOutcome};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::exec::buffer::HeadTail;
 use crate::exec::driver::Request;
@@ -33,7 +34,21 @@ pub(crate) struct Registry {
     calls: BTreeMap<u64, Arc<str>>,
     /// Commands by session id.
     commands: BTreeMap<i32, Command>,
+    /// Questions that calls wait with.
+    asks: BTreeMap<AskKey, Ask>,
+    /// Command lines, with their folder, that the user allowed for as long as the
+    /// thread is loaded.
+    granted: BTreeSet<(String, PathBuf)>,
 }
+
+/// A question that a call waits with.
+struct Ask {
+    turn_id: Arc<str>,
+    outcome: oneshot::Sender<AskOutcome>,
+}
+
+/// Grants that one thread keeps; past it the user is asked again.
+const GRANTS_MAX: usize = 1024;
 
 /// A command that a session id stands for.
 pub(crate) struct Command {
@@ -108,10 +123,41 @@ impl Registry {
         self.calls.remove(&call).is_some()
     }
 
+    /// Registers a question of a call that still wants an answer. The receiver ends
+    /// without an outcome when the call is cancelled.
+    pub(crate) fn ask(&mut self, call: u64) -> Option<(AskKey, oneshot::Receiver<AskOutcome>)> {
+        let turn_id = Arc::clone(self.calls.get(&call)?);
+        self.next_serial += 1;
+        let key = AskKey(self.next_serial);
+        let (outcome, receiver) = oneshot::channel();
+        self.asks.insert(key, Ask { turn_id, outcome });
+        Some((key, receiver))
+    }
+
+    /// Hands a question its outcome; one that nobody waits with is dropped.
+    pub(crate) fn settle(&mut self, key: AskKey, outcome: AskOutcome) {
+        if let Some(ask) = self.asks.remove(&key) {
+            let _nobody_waits = ask.outcome.send(outcome);
+        }
+    }
+
+    /// Whether the user allowed this command line in this folder for the session.
+    pub(crate) fn is_granted(&self, line: &str, folder: &Path) -> bool {
+        self.granted.contains(&(line.to_owned(), folder.to_owned()))
+    }
+
+    /// Notes that the user allowed it.
+    pub(crate) fn grant(&mut self, line: &str, folder: &Path) {
+        if self.granted.len() < GRANTS_MAX {
+            self.granted.insert((line.to_owned(), folder.to_owned()));
+        }
+    }
+
     /// Takes out the calls of a turn and gives the groups of the commands to end: those
     /// of this turn whose session id the model does not know.
     pub(crate) fn cancel_turn(&mut self, turn_id: &str) -> Vec<Arc<Group>> {
         self.calls.retain(|_, turn| **turn != *turn_id);
+        self.asks.retain(|_, ask| *ask.turn_id != *turn_id);
         self.commands
             .values()
             .filter(|command| !command.background && *command.turn_id == *turn_id)
@@ -124,6 +170,7 @@ impl Registry {
     pub(crate) fn close(&mut self) -> Vec<Arc<Group>> {
         self.closed = true;
         self.calls.clear();
+        self.asks.clear();
         self.groups()
     }
 

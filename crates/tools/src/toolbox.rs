@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use loomd_base::{Clock, IdSource, ThreadId, tasks};
-use loomd_events::{ToolCall, ToolContext, ToolEvent, ToolPayload};
+use loomd_events::{AskKey, AskOutcome, ToolCall, ToolContext, ToolEvent, ToolPayload};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
@@ -108,6 +108,12 @@ impl Toolbox {
             group.end();
         }
         self.shared.patcher.forget(turn_id);
+    }
+
+    /// Hands a call the outcome of what it asked with [`ToolEvent::Ask`]. One that is
+    /// cancelled meanwhile gets nothing.
+    pub fn settle(&self, key: AskKey, outcome: AskOutcome) {
+        self.shared.registry().settle(key, outcome);
     }
 
     /// Forgets what only the turn needed: the files that its diff is made of. To be
@@ -247,9 +253,9 @@ struct PatchParams {
 
 async fn apply_patch(handle: Call, patch: String) {
     let folder = handle.context.cwd.clone();
-    let text = exec::apply_patch(&handle, folder, patch).await;
-    let (Ok(text) | Err(text)) = text;
-    handle.answer(text).await;
+    if let Some(Ok(text) | Err(text)) = exec::apply_patch(&handle, folder, patch).await {
+        handle.answer(text).await;
+    }
 }
 
 /// The arguments of a function call.

@@ -126,6 +126,7 @@ impl Actor {
                 self.feed([Input::Command { reply, command }]);
             }
             Mail::Tools(look) => look(&self.toolbox),
+            Mail::Answer { id, answer } => self.feed([Input::Answer { id, answer }]),
             Mail::ConnectionClosed(connection) => self.feed([Input::ConnectionClosed(connection)]),
             Mail::Close { responder } => {
                 let reply = self.promise(Responder::new(|_closing| {}));

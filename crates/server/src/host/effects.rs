@@ -54,6 +54,12 @@ impl Actor {
             }
             Action::StartTool { context, call } => self.toolbox.start(context, call),
             Action::CancelTools { turn_id } => self.toolbox.cancel_turn(&turn_id),
+            Action::Ask { id, to, request } => {
+                self.server.registry.asked(id, self.id);
+                self.fanout.ask(id, to, &request);
+            }
+            Action::DropAsk { id } => self.server.registry.forget_ask(id),
+            Action::AnswerTool { key, outcome } => self.toolbox.settle(key, outcome),
             Action::SetTimer(deadline) => {
                 let now = self.server.clock.now().mono;
                 self.timer = deadline.map(|at| instant_in(at.saturating_sub(now)));

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use loomd_base::ConnectionId;
 use loomd_events::{Sequenced, ThreadEvent};
 use loomd_protocol::{
-    ServerNotification, Turn, TurnCompletedNotification, TurnItemsView, TurnStartedNotification,
+    ServerNotification, ServerRequestParams, Turn, TurnCompletedNotification, TurnItemsView,
+    TurnStartedNotification,
 };
-use loomd_rpc::{Message, encode_notification};
+use loomd_rpc::{Message, encode_notification, encode_request};
+use loomd_thread::Audience;
 
 use crate::peer::{Peer, Peers};
 
@@ -61,6 +63,23 @@ impl Fanout {
 
     pub(crate) fn to_subscribers(&self, notification: &ServerNotification, now_ms: i64) {
         send_to(self.subscribers.values(), notification, now_ms);
+    }
+
+    /// Makes a request of clients. Opt-outs do not apply to requests.
+    pub(crate) fn ask(&self, id: i64, to: Audience, request: &ServerRequestParams) {
+        let mut stable = request.clone();
+        stable.strip_experimental();
+        let stable = encode_request(request.method(), id, &stable);
+        let full = encode_request(request.method(), id, request);
+        let send = |peer: &Arc<Peer>| {
+            let experimental = peer.client().is_some_and(|client| client.experimental);
+            peer.send(if experimental { &full } else { &stable }.clone());
+        };
+        match to {
+            Audience::Everyone => self.peers.ready().iter().for_each(send),
+            Audience::Subscribers => self.subscribers.values().for_each(send),
+            Audience::One(connection) => self.peers.get(connection).iter().for_each(send),
+        }
     }
 
     pub(crate) fn to_one(

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use loomd_base::{ConnectionId, ThreadId};
 use loomd_protocol::ThreadStatus;
-use loomd_thread::{Command, Reply};
+use loomd_thread::{Command, Reply, SharedJson};
 use loomd_tools::Toolbox;
 use tokio::sync::mpsc;
 
@@ -58,6 +58,11 @@ pub(crate) enum Mail {
         responder: Responder,
     },
     ConnectionClosed(ConnectionId),
+    /// A client answered a question that this thread asked.
+    Answer {
+        id: i64,
+        answer: Result<SharedJson, String>,
+    },
     /// Look at, or act on, what the thread's tools have running.
     Tools(Box<dyn FnOnce(&Toolbox) + Send>),
     /// End the thread; answered when it has ended.
@@ -73,7 +78,7 @@ impl Mail {
         match self {
             Self::Command { responder, .. } => responder.answer(Err(error)),
             Self::Close { responder } => responder.answer(Ok(Reply::Done)),
-            Self::ConnectionClosed(_) | Self::Tools(_) => {}
+            Self::ConnectionClosed(_) | Self::Answer { .. } | Self::Tools(_) => {}
         }
     }
 }
@@ -134,11 +139,18 @@ pub(crate) enum Lookup {
 pub(crate) struct Registry {
     // Guards the map only; never held over an await.
     entries: Mutex<BTreeMap<ThreadId, Handle>>,
+    /// Which thread asked what: open requests to clients, by id. Their threads own them;
+    /// this only says where an answer belongs.
+    asks: Mutex<BTreeMap<i64, ThreadId>>,
 }
 
 impl Registry {
     fn entries(&self) -> std::sync::MutexGuard<'_, BTreeMap<ThreadId, Handle>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn asks(&self) -> std::sync::MutexGuard<'_, BTreeMap<i64, ThreadId>> {
+        self.asks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn get(&self, id: ThreadId) -> Option<Handle> {
@@ -163,6 +175,7 @@ impl Registry {
     /// Takes the entry out when its actor ends.
     pub(crate) fn remove(&self, id: ThreadId) {
         self.entries().remove(&id);
+        self.forget_asks(id);
     }
 
     /// Loaded threads, by id.
@@ -238,6 +251,33 @@ impl Registry {
             let _ended = rx.await;
         }
         true
+    }
+
+    /// Notes that a thread waits for the answer to its request `id`.
+    pub(crate) fn asked(&self, id: i64, thread: ThreadId) {
+        self.asks().insert(id, thread);
+    }
+
+    /// Forgets one request; its answer will be dropped.
+    pub(crate) fn forget_ask(&self, id: i64) {
+        self.asks().remove(&id);
+    }
+
+    /// Forgets a thread's requests; their answers will be dropped.
+    pub(crate) fn forget_asks(&self, thread: ThreadId) {
+        self.asks().retain(|_, asker| *asker != thread);
+    }
+
+    /// Brings a client's answer to the thread that asked. The first answer takes the
+    /// question away; what comes later, or for a question that never was, is dropped.
+    pub(crate) async fn answer(&self, id: i64, answer: Result<SharedJson, String>) {
+        let asker = self.asks().remove(&id);
+        let Some(handle) = asker.and_then(|thread| self.get(thread)) else {
+            tracing::debug!(id, "answer to no open request dropped");
+            return;
+        };
+        // An actor that has ended waits for nothing.
+        let _ended = handle.mailbox.send(Mail::Answer { id, answer }).await;
     }
 
     /// Tells every thread that a connection is gone.

@@ -1,6 +1,7 @@
 //! Wire behaviour, in process: a real server on the offline model, clients over memory.
 //! Every message a client gets is checked against the reference's schema by the testkit.
 
+mod approvals;
 mod forks;
 mod handshake;
 mod lifecycle;

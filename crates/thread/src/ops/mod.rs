@@ -1,5 +1,6 @@
 //! One file per operation of the lifecycle, with its tests.
 
+pub(crate) mod ask;
 mod close;
 mod inject;
 mod interrupt;

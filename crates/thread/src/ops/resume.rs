@@ -12,7 +12,7 @@ use crate::{Audience, Reply, ReplyTo, ResumeRequest};
 impl Thread {
     /// Subscribes, then answers, in the order that clients rely on: a new status of a
     /// thread that was just loaded, the answer, the token usage (to this client, if
-    /// it asked for turns), the goal snapshot.
+    /// it asked for turns), the goal snapshot, the questions that are open.
     pub(crate) fn on_resume(&mut self, reply: ReplyTo, request: ResumeRequest) {
         let caller = Audience::One(request.connection);
         self.touch();
@@ -39,6 +39,7 @@ impl Thread {
             Audience::Everyone,
             ServerNotification::ThreadGoalCleared(ThreadGoalClearedNotification { thread_id }),
         );
+        self.ask_again(request.connection);
     }
 
     /// Tells one client the tokens so far, if they are known.

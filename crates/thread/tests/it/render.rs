@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use loomd_events::{HistoryItem, MessagePart, ThreadEvent};
+use loomd_events::{AskOutcome, HistoryItem, MessagePart, ThreadEvent};
 use loomd_protocol::{
     AbsolutePathBuf, ApprovalsReviewer, AskForApproval, CollaborationMode, ItemKind, ModeKind,
     MultiAgentMode, SandboxPolicy, SessionSource, Settings, Thread as Info, ThreadHistoryMode,
@@ -105,6 +105,14 @@ pub(crate) fn model_start(action: &Action) -> Option<(u64, Arc<str>)> {
     }
 }
 
+fn audience(audience: Audience) -> String {
+    match audience {
+        Audience::Everyone => "everyone".to_owned(),
+        Audience::Subscribers => "subscribers".to_owned(),
+        Audience::One(connection) => format!("connection {}", connection.0),
+    }
+}
+
 pub(crate) fn action(action: &Action) -> String {
     match action {
         Action::Reply { to, result } => match &**result {
@@ -113,11 +121,7 @@ pub(crate) fn action(action: &Action) -> String {
         },
         Action::Event(event) => format!("event {}: {}", event.seq, self::event(&event.event)),
         Action::Notify { to, notification } => {
-            let audience = match to {
-                Audience::Everyone => "everyone".to_owned(),
-                Audience::Subscribers => "subscribers".to_owned(),
-                Audience::One(connection) => format!("connection {}", connection.0),
-            };
+            let audience = audience(*to);
             let status = match &**notification {
                 loomd_protocol::ServerNotification::ThreadStatusChanged(changed) => {
                     format!(" {}", status(&changed.status))
@@ -136,6 +140,18 @@ pub(crate) fn action(action: &Action) -> String {
         Action::CancelModel { generation } => format!("cancel stream {generation}"),
         Action::StartTool { call, .. } => format!("start tool {} {}", call.name, call.call_id),
         Action::CancelTools { .. } => "cancel the turn's tools".to_owned(),
+        Action::Ask { id, to, request } => {
+            format!("ask {} (request {id}): {}", audience(*to), request.method())
+        }
+        Action::DropAsk { id } => format!("drop request {id}"),
+        Action::AnswerTool { key, outcome } => match outcome {
+            AskOutcome::Answered(answer) => format!(
+                "answer question {}: {}",
+                key.0,
+                serde_json::to_string(answer).expect("plain data")
+            ),
+            AskOutcome::Failed { reason } => format!("fail question {}: {reason}", key.0),
+        },
         Action::SetTimer(Some(at)) => format!("timer at {}s", at.as_secs()),
         Action::SetTimer(None) => "no timer".to_owned(),
         Action::SummaryChanged => "summary changed".to_owned(),
@@ -214,12 +230,13 @@ fn turn(turn: &Turn) -> String {
     )
 }
 
-fn status(status: &ThreadStatus) -> &'static str {
+fn status(status: &ThreadStatus) -> String {
     match status {
-        ThreadStatus::NotLoaded => "notLoaded",
-        ThreadStatus::Idle => "idle",
-        ThreadStatus::SystemError => "systemError",
-        ThreadStatus::Active { .. } => "active",
+        ThreadStatus::NotLoaded => "notLoaded".to_owned(),
+        ThreadStatus::Idle => "idle".to_owned(),
+        ThreadStatus::SystemError => "systemError".to_owned(),
+        ThreadStatus::Active { active_flags } if active_flags.is_empty() => "active".to_owned(),
+        ThreadStatus::Active { active_flags } => format!("active {active_flags:?}"),
     }
 }
 

@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use loomd_base::{ConnectionId, CountedIds, Now, ThreadId};
 use loomd_events::{
-    HistoryItem, MessagePart, ModelEvent, ModelFailure, OutputItem, OutputKind, ToolCall,
-    ToolEvent, ToolOutput, ToolPayload,
+    AskKey, HistoryItem, MessagePart, ModelEvent, ModelFailure, OutputItem, OutputKind, ToolAsk,
+    ToolCall, ToolEvent, ToolOutput, ToolPayload,
 };
 use loomd_protocol::{
     CodexErrorInfo, CommandExecutionItem, CommandExecutionSource, CommandExecutionStatus, ItemKind,
-    ThreadItem, TokenUsageBreakdown, UserInput,
+    ServerRequestParams, ThreadItem, TokenUsageBreakdown, UserInput,
 };
 use loomd_thread::{
     Command, ContextPart, ContextRole, Input, ModelFacts, ReplyTo, ResumeRequest, SettingsPatch,
-    Thread, TurnRequest, UserMessage,
+    SharedJson, Thread, TurnRequest, UserMessage,
 };
 use serde_json::value::RawValue;
 
@@ -152,6 +152,15 @@ impl Player {
                 },
                 other => other,
             },
+            "answer" => {
+                let (id, json) = rest.split_once(' ').expect("answer REQUEST JSON");
+                Input::Answer {
+                    id: id.parse().expect("a request's number"),
+                    answer: serde_json::from_str::<Box<RawValue>>(json)
+                        .map(|json| SharedJson(json.into()))
+                        .map_err(|_not_json| json.to_owned()),
+                }
+            }
             "tool" => self.tool_event(rest),
             _ => panic!("unknown input: {line}"),
         }
@@ -204,6 +213,8 @@ impl Player {
                 custom: false,
                 output: text.into(),
             }),
+            "asks" => ToolEvent::Ask(Box::new(question(id, text))),
+            "cancels" => ToolEvent::TurnCancelled,
             "diff" => ToolEvent::TurnDiff {
                 diff: rest.to_owned(),
             },
@@ -312,6 +323,29 @@ fn command(id: &str, text: &str, ended: Option<&str>) -> ThreadItem {
             duration_ms: None,
         }),
     )
+}
+
+/// `ID approval`: a command waits for approval, its key is the length of the id;
+/// `ID input`: a question to the user.
+fn question(id: &str, what: &str) -> ToolAsk {
+    let common = serde_json::json!({
+        "threadId": thread_id().to_string(), "turnId": "", "itemId": id,
+        "startedAtMs": 0, "questions": [], "isBlocking": true,
+    });
+    let method = match what {
+        "approval" => "item/commandExecution/requestApproval",
+        "input" => "item/tool/requestUserInput",
+        _ => panic!("unknown question: {what}"),
+    };
+    let params = serde_json::value::to_raw_value(&common).expect("plain data");
+    let request = ServerRequestParams::parse(method, &params)
+        .expect("a known request")
+        .expect("its params");
+    ToolAsk {
+        key: AskKey(id.len() as u64),
+        item: (what == "approval").then(|| command(id, "sh", None)),
+        request,
+    }
 }
 
 fn completed(end_turn: Option<bool>) -> ModelEvent {

@@ -58,6 +58,13 @@ impl CommandItem {
         self.thread_item(self.item.clone(), None)
     }
 
+    /// The item as it begins when the user is asked: nothing runs yet.
+    pub(crate) fn asked(&self) -> ThreadItem {
+        let mut item = self.item.clone();
+        item.source = CommandExecutionSource::Agent;
+        self.thread_item(item, None)
+    }
+
     /// The item as it ends.
     pub(crate) fn completed(&self, now: Now, code: i32, output: String) -> ThreadItem {
         let mut item = self.item.clone();

@@ -20,7 +20,7 @@ pub(crate) mod text;
 pub(crate) mod words;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use loomd_events::ToolEvent;
@@ -31,6 +31,7 @@ use self::item::CommandItem;
 use self::params::{ExecParams, WriteParams};
 use self::process::{Process, Program};
 use self::text::{Report, State};
+use crate::approval::{self, Decision};
 use crate::call::Call;
 use crate::gate::{self, CommandRequest, Verdict};
 use crate::patch::plan::absolute;
@@ -88,6 +89,11 @@ pub(crate) async fn exec_command(call: Call, params: ExecParams) {
     match gate::judge_command(&call.context, &request) {
         Verdict::Run => {}
         Verdict::Refuse(text) => return call.answer(text).await,
+        Verdict::Ask => match allowed(&call, &params, &line, &folder).await {
+            Decision::Run | Decision::RunAlways => {}
+            Decision::Declined => return call.answer(rejected(REJECTED_BY_USER)).await,
+            Decision::TurnEnds => return,
+        },
     }
     let wanted = Wanted {
         params,
@@ -96,6 +102,24 @@ pub(crate) async fn exec_command(call: Call, params: ExecParams) {
         line,
     };
     start(call, wanted).await;
+}
+
+/// Why something did not run that the user was asked about.
+const REJECTED_BY_USER: &str = "rejected by user";
+
+/// Asks the user about a command, unless this very one was allowed for the session.
+async fn allowed(call: &Call, params: &ExecParams, line: &str, folder: &Path) -> Decision {
+    let shared = call.shared();
+    if shared.registry().is_granted(line, folder) {
+        return Decision::Run;
+    }
+    let item = CommandItem::new(call.id(), line, &params.cmd, folder, shared.clock.now());
+    let reason = params.justification.clone();
+    let decision = approval::ask_command(call, item.asked(), reason).await;
+    if let Decision::RunAlways = decision {
+        shared.registry().grant(line, folder);
+    }
+    decision
 }
 
 /// Starts a command and drives it to its end.
@@ -171,32 +195,35 @@ async fn patch_by_shell(call: Call, folder: PathBuf, patch: String) {
     let clock = Arc::clone(&call.shared().clock);
     let begun = clock.now().mono;
     let text = match apply_patch(&call, folder, patch).await {
-        Ok(text) => {
+        None => return,
+        Some(Ok(text)) => {
             let waited = clock.now().mono.saturating_sub(begun).as_secs_f64();
             format!("Wall time: {waited:.4} seconds\nOutput:\n{text}")
         }
-        Err(text) => text,
+        Some(Err(text)) => text,
     };
     call.answer(text).await;
 }
 
-/// Runs a patch in `folder`; the text for the model, `Err` if it was refused.
+/// Runs a patch in `folder`; the text for the model, `Err` if it was refused. `None` when
+/// the call is not to be answered, because the turn ends.
 pub(crate) async fn apply_patch(
     call: &Call,
     folder: PathBuf,
     patch: String,
-) -> Result<String, String> {
-    match gate::judge_patch(&call.context) {
-        Verdict::Run => {}
-        Verdict::Refuse(text) => return Err(text),
-    }
+) -> Option<Result<String, String>> {
+    let ask = match gate::judge_patch(&call.context) {
+        Verdict::Run => false,
+        Verdict::Ask => true,
+        Verdict::Refuse(text) => return Some(Err(text)),
+    };
     let patch = PatchCall {
-        call_id: call.id().to_owned(),
         patch,
         folder,
         turn_folder: call.context.cwd.clone(),
+        ask,
     };
-    call.shared().patcher.run(call.sink(), patch).await
+    call.shared().patcher.run(call, patch).await
 }
 
 fn environment(shared: &Shared, call_id: &str) -> Vec<(OsString, OsString)> {

@@ -43,10 +43,10 @@ pub(crate) struct ExecParams {
     /// Whether the command should run outside the sandbox.
     #[serde(default)]
     pub(crate) sandbox_permissions: SandboxPermissions,
-    /// What the model says why. Read when approvals are asked for.
-    #[serde(default, rename = "justification")]
-    _justification: Option<String>,
-    /// The rule that the model proposes. Read when approvals are asked for.
+    /// What the model says why; the user reads it.
+    #[serde(default)]
+    pub(crate) justification: Option<String>,
+    /// The rule that the model proposes. Read once there are rules.
     #[serde(default, rename = "prefix_rule")]
     _prefix_rule: Option<Vec<String>>,
 }

@@ -3,25 +3,24 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use loomd_base::Clock;
+use loomd_base::{Clock, Now};
 use loomd_events::ToolEvent;
 use loomd_protocol::{
     FileChangeItem, FileUpdateChange, ItemKind, PatchApplyStatus, PatchChangeKind, ThreadItem,
 };
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::plan::{Change, ChangeKind, Plan, PlanError, plan};
 use super::turn_diff::TurnDiff;
 use super::{diff, disk, parse};
-use crate::sink::Sink;
+use crate::approval::{self, Decision};
+use crate::call::Call;
 
 /// Context lines in the diff of a `fileChange` item, as in the reference.
 const ITEM_CONTEXT_LINES: usize = 1;
 
 /// A patch to run.
 pub(crate) struct PatchCall {
-    /// Id of the call and of its item.
-    pub(crate) call_id: String,
     /// The patch text.
     pub(crate) patch: String,
     /// Absolute folder that its paths are relative to.
@@ -29,6 +28,8 @@ pub(crate) struct PatchCall {
     /// Absolute working folder of the turn, which the turn's diff is relative to
     /// unless it lies in a repository.
     pub(crate) turn_folder: PathBuf,
+    /// Whether the user is asked first.
+    pub(crate) ask: bool,
 }
 
 /// Runs patches, one at a time, and follows what a turn's patches did.
@@ -60,36 +61,81 @@ impl Patcher {
         }
     }
 
-    /// Runs a patch and gives the text for the model.
+    /// Runs a patch and gives the text for the model. `None` when nobody wants it,
+    /// because the turn ends.
     ///
     /// # Errors
-    /// The text for the model when the patch does not fit; then there was no item.
-    pub(crate) async fn run(&self, sink: &Sink, call: PatchCall) -> Result<String, String> {
+    /// The text for the model when the patch does not fit (then there was no item) or
+    /// the user did not allow it.
+    pub(crate) async fn run(
+        &self,
+        call: &Call,
+        patch: PatchCall,
+    ) -> Option<Result<String, String>> {
+        match self.run_checked(call, patch).await {
+            Ok(text) => Some(Ok(text)),
+            Err(Stopped::Refused(text)) => Some(Err(text)),
+            Err(Stopped::TurnEnds) => None,
+        }
+    }
+
+    async fn run_checked(&self, call: &Call, patch: PatchCall) -> Result<String, Stopped> {
         let turn = Arc::clone(&self.turn).lock_owned().await;
         let begun = self.clock.now();
-        let PatchCall {
-            call_id,
-            patch,
-            folder,
-            turn_folder,
-        } = call;
-        let checked = blocking(move || check(&patch, &folder)).await;
-        let plan = match checked {
-            Some(Ok(plan)) => plan,
-            Some(Err(error)) => return Err(error.to_string()),
-            None => return Err(FAILED.to_owned()),
+        let plan = checked(&patch).await?;
+        let item = new_item(call.id(), &plan, begun);
+        let (turn, plan) = if patch.ask {
+            // The user may take hours, and other patches must not wait for that. What
+            // was checked may not hold any more afterwards.
+            drop(turn);
+            self.allowed(call, &item, &plan).await?;
+            let turn = Arc::clone(&self.turn).lock_owned().await;
+            match checked(&patch).await {
+                Ok(plan) => (turn, plan),
+                Err(stopped) => {
+                    self.complete(call, item, begun, PatchApplyStatus::Failed)
+                        .await;
+                    return Err(stopped);
+                }
+            }
+        } else {
+            call.sink().send(ToolEvent::ItemStarted(item.clone())).await;
+            (turn, plan)
         };
-        let mut item = ThreadItem::new(
-            call_id,
-            ItemKind::FileChange(FileChangeItem {
-                changes: changes(&plan),
-                status: PatchApplyStatus::InProgress,
-            }),
-        );
-        item.set_times(Some(begun.wall_ms), None);
-        sink.send(ToolEvent::ItemStarted(item.clone())).await;
+        self.write(call, turn, plan, item, begun, patch.turn_folder)
+            .await
+    }
 
-        let turn_id = sink.turn_id();
+    /// Asks the user, unless all the files were allowed for the session.
+    async fn allowed(&self, call: &Call, item: &ThreadItem, plan: &Plan) -> Result<(), Stopped> {
+        let shared = call.shared();
+        let files = || plan.changes.iter().map(|change| change.path.as_path());
+        let granted = files().all(|file| shared.registry().is_granted(PATCH_GRANT, file));
+        if granted {
+            call.sink().send(ToolEvent::ItemStarted(item.clone())).await;
+            return Ok(());
+        }
+        match approval::ask_patch(call, item.clone()).await {
+            Decision::Run => Ok(()),
+            Decision::RunAlways => {
+                files().for_each(|file| shared.registry().grant(PATCH_GRANT, file));
+                Ok(())
+            }
+            Decision::Declined => Err(Stopped::Refused("patch rejected by user".to_owned())),
+            Decision::TurnEnds => Err(Stopped::TurnEnds),
+        }
+    }
+
+    async fn write(
+        &self,
+        call: &Call,
+        turn: OwnedMutexGuard<Option<Turn>>,
+        plan: Plan,
+        item: ThreadItem,
+        begun: Now,
+        turn_folder: PathBuf,
+    ) -> Result<String, Stopped> {
+        let turn_id = call.sink().turn_id();
         let written = blocking(move || {
             let mut turn = turn;
             disk::write(&plan)?;
@@ -100,19 +146,14 @@ impl Patcher {
         .await
         .unwrap_or_else(|| Err(FAILED.to_owned()));
 
-        let now = self.clock.now();
         let status = match &written {
             Ok(_) => PatchApplyStatus::Completed,
             Err(_) => PatchApplyStatus::Failed,
         };
-        if let ItemKind::FileChange(change) = &mut item.kind {
-            change.status = status;
-        }
-        item.set_times(Some(begun.wall_ms), Some(now.wall_ms));
-        sink.send(ToolEvent::ItemCompleted(item)).await;
+        let now = self.complete(call, item, begun, status).await;
         let (code, text) = match written {
             Ok((plan, diff)) => {
-                sink.send(ToolEvent::TurnDiff { diff }).await;
+                call.sink().send(ToolEvent::TurnDiff { diff }).await;
                 (0, summary(&plan))
             }
             Err(failure) => (1, format!("{failure}\n")),
@@ -123,6 +164,52 @@ impl Patcher {
             "Exit code: {code}\nWall time: {seconds} seconds\nOutput:\n{text}"
         ))
     }
+
+    async fn complete(
+        &self,
+        call: &Call,
+        mut item: ThreadItem,
+        begun: Now,
+        status: PatchApplyStatus,
+    ) -> Now {
+        let now = self.clock.now();
+        if let ItemKind::FileChange(change) = &mut item.kind {
+            change.status = status;
+        }
+        item.set_times(Some(begun.wall_ms), Some(now.wall_ms));
+        call.sink().send(ToolEvent::ItemCompleted(item)).await;
+        now
+    }
+}
+
+/// Stands for all patches among what the user allowed for the session.
+const PATCH_GRANT: &str = "apply_patch";
+
+/// Why a patch was not applied.
+enum Stopped {
+    /// The model reads this text.
+    Refused(String),
+    /// Nobody reads anything.
+    TurnEnds,
+}
+
+async fn checked(patch: &PatchCall) -> Result<Plan, Stopped> {
+    let (text, folder) = (patch.patch.clone(), patch.folder.clone());
+    match blocking(move || check(&text, &folder)).await {
+        Some(Ok(plan)) => Ok(plan),
+        Some(Err(error)) => Err(Stopped::Refused(error.to_string())),
+        None => Err(Stopped::Refused(FAILED.to_owned())),
+    }
+}
+
+fn new_item(call_id: &str, plan: &Plan, begun: Now) -> ThreadItem {
+    let kind = ItemKind::FileChange(FileChangeItem {
+        changes: changes(plan),
+        status: PatchApplyStatus::InProgress,
+    });
+    let mut item = ThreadItem::new(call_id.to_owned(), kind);
+    item.set_times(Some(begun.wall_ms), None);
+    item
 }
 
 /// What the model is told if the work on the files panicked.

@@ -237,6 +237,8 @@ async fn the_oldest_command_goes_when_there_are_too_many() {
             | ToolEvent::OutputDelta { .. }
             | ToolEvent::TerminalInteraction { .. }
             | ToolEvent::Plan { .. }
+            | ToolEvent::Ask(_)
+            | ToolEvent::TurnCancelled
             | ToolEvent::TurnDiff { .. } => {}
         }
     }

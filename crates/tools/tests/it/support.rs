@@ -51,7 +51,7 @@ impl Tools {
             model_output_limit: OutputLimit::Tokens(10_000),
             offer: Offer::all(),
             clock: Arc::new(SystemClock::new()),
-            ids: Arc::new(SystemIds),
+            ids: Arc::new(SystemIds::default()),
         };
         Self {
             toolbox: Toolbox::new(options, sender),
@@ -190,6 +190,8 @@ pub(crate) fn kind(event: &ToolEvent) -> &'static str {
         ToolEvent::ItemCompleted(_) => "completed",
         ToolEvent::Plan { .. } => "plan",
         ToolEvent::TurnDiff { .. } => "diff",
+        ToolEvent::Ask(_) => "ask",
+        ToolEvent::TurnCancelled => "cancelled",
         ToolEvent::Finished(_) => "finished",
     }
 }
