@@ -273,6 +273,7 @@ macro_rules! methods {
     (@schemas $stability:ident) => { None };
     // No schema lists it, so none may be made of it.
     (@schemas WireOnly $params:ident $response:ident) => { None };
+    (@schemas Removed0131 $params:ident $response:ident) => { None };
     (@schemas $stability:ident NoParams $response:ident) => {
         Some($crate::methods::MethodSchemas {
             params: None,

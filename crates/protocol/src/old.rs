@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::account::AuthMode;
 use crate::methods::methods;
+use crate::thread::Thread;
 
 methods! {
     "getConversationSummary" WireOnly NotYet [];
@@ -12,8 +13,28 @@ methods! {
     "getAuthStatus" WireOnly
         Implemented(GetAuthStatus: GetAuthStatusParams => GetAuthStatusResponse)
         [];
-    "thread/rollback" Removed0131 NotYet [thread];
+    "thread/rollback" Removed0131
+        Implemented(ThreadRollback: ThreadRollbackParams => ThreadRollbackResponse)
+        [thread];
     "thread/turns/items/list" Removed0131 NotYet [thread];
+}
+
+/// Params of `thread/rollback`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ThreadRollbackParams {
+    pub thread_id: String,
+    /// Turns to take back from the end, at least 1.
+    pub num_turns: u32,
+}
+
+/// Answer to `thread/rollback`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ThreadRollbackResponse {
+    /// With its turns.
+    pub thread: Thread,
 }
 
 /// Params of `getAuthStatus`.

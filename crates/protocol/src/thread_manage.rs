@@ -35,7 +35,9 @@ methods! {
     "thread/unarchive" Stable
         Implemented(ThreadUnarchive: ThreadUnarchiveParams => ThreadUnarchiveResponse)
         [thread];
-    "thread/revert" Stable NotYet [thread];
+    "thread/revert" Stable
+        Implemented(ThreadRevert: ThreadRevertParams => ThreadRevertResponse)
+        [thread];
     "thread/readState/update" Experimental
         Implemented(ThreadReadStateUpdate: ThreadReadStateUpdateParams
             => ThreadReadStateUpdateResponse)
@@ -111,6 +113,27 @@ pub struct ThreadDeleteParams {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ThreadDeleteResponse {}
+
+/// Params of `thread/revert`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ThreadRevertParams {
+    pub thread_id: String,
+    /// The first turn that is taken back; all later ones go with it.
+    pub before_turn_id: String,
+}
+
+/// Answer to `thread/revert`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ThreadRevertResponse {
+    /// Without its turns.
+    pub thread: Thread,
+    pub turns_backwards_cursor: Option<String>,
+    pub items_backwards_cursor: Option<String>,
+}
 
 /// Params of `thread/settings/update`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

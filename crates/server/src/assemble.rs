@@ -1,16 +1,15 @@
 //! From a request and the configuration to a thread that can be launched.
 
+mod settings;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use loomd_base::ThreadId;
-use loomd_config::{ApprovalPolicy, Config, SandboxMode as ConfigSandbox};
-use loomd_events::{HistoryItem, MessagePart, SessionMeta, ThreadSnapshot, TurnContext};
+use loomd_config::Config;
+use loomd_events::{HistoryItem, MessagePart, SessionMeta, ThreadSnapshot};
 use loomd_protocol::{
-    AbsolutePathBuf, ActivePermissionProfile, ApprovalsReviewer, AskForApproval, CollaborationMode,
-    ModeKind, MultiAgentMode, Personality, ReasoningSummary, SandboxMode, SandboxPolicy, Settings,
-    Thread, ThreadEnvironment, ThreadForkParams, ThreadHistoryMode, ThreadResumeParams,
-    ThreadSettings, ThreadStartParams, ThreadStatus,
+    AbsolutePathBuf, Thread, ThreadEnvironment, ThreadHistoryMode, ThreadStartParams, ThreadStatus,
 };
 use loomd_rollout::layout;
 use loomd_thread::{Origin, SharedJson, ThreadSetup};
@@ -20,6 +19,8 @@ use uuid::Uuid;
 use crate::errors::{ApiError, ApiResult};
 use crate::router::Cx;
 use crate::{PROTOCOL_VERSION, Server};
+
+pub(crate) use settings::{Overrides, policy_word};
 
 /// The only place where commands run: this machine.
 const LOCAL_ENVIRONMENT: &str = "local";
@@ -51,78 +52,6 @@ pub(crate) fn not_both<S>(
     Ok(())
 }
 
-/// What a request sets over the configuration.
-#[derive(Debug, Default)]
-pub(crate) struct Overrides {
-    model: Option<String>,
-    model_provider: Option<String>,
-    service_tier: Option<String>,
-    cwd: Option<String>,
-    approval_policy: Option<AskForApproval>,
-    approvals_reviewer: Option<ApprovalsReviewer>,
-    sandbox: Option<SandboxMode>,
-    permissions: Option<String>,
-    config: Map<String, Value>,
-    base_instructions: Option<String>,
-    developer_instructions: Option<String>,
-    personality: Option<Personality>,
-}
-
-impl Overrides {
-    pub(crate) fn from_resume(params: ThreadResumeParams) -> Self {
-        Self {
-            model: params.model,
-            model_provider: params.model_provider,
-            service_tier: params.service_tier.flatten(),
-            cwd: params.cwd,
-            approval_policy: params.approval_policy,
-            approvals_reviewer: params.approvals_reviewer,
-            sandbox: params.sandbox,
-            permissions: params.permissions,
-            config: params.config.unwrap_or_default(),
-            base_instructions: params.base_instructions,
-            developer_instructions: params.developer_instructions,
-            personality: params.personality,
-        }
-    }
-
-    pub(crate) fn from_fork(params: ThreadForkParams) -> Self {
-        Self {
-            model: params.model,
-            model_provider: params.model_provider,
-            service_tier: params.service_tier.flatten(),
-            cwd: params.cwd,
-            approval_policy: params.approval_policy,
-            approvals_reviewer: params.approvals_reviewer,
-            sandbox: params.sandbox,
-            permissions: params.permissions,
-            config: params.config.unwrap_or_default(),
-            base_instructions: params.base_instructions,
-            developer_instructions: params.developer_instructions,
-            personality: None,
-        }
-    }
-
-    /// Loads the configuration with what concerns it folded in, so that it is checked
-    /// like the rest.
-    fn load(&mut self, server: &Server, cwd: &Path) -> ApiResult<Arc<Config>> {
-        let mut config = std::mem::take(&mut self.config);
-        if let Some(provider) = self.model_provider.take() {
-            config.insert("model_provider".to_owned(), provider.into());
-        }
-        if let Some(profile) = self.permissions.take() {
-            config.insert("default_permissions".to_owned(), profile.into());
-        }
-        if let Some(mode) = self.sandbox {
-            config.insert("sandbox_mode".to_owned(), sandbox_word(mode).into());
-        }
-        server
-            .loader
-            .load(Some(cwd), &config)
-            .map_err(|error| ApiError::invalid(format!("failed to load configuration: {error}")))
-    }
-}
-
 /// A new thread, as `thread/start` asks for it.
 pub(crate) fn fresh(cx: &Cx, params: ThreadStartParams) -> ApiResult<Assembly> {
     not_both(&params.permissions, &params.sandbox, "sandbox")?;
@@ -146,7 +75,7 @@ pub(crate) fn fresh(cx: &Cx, params: ThreadStartParams) -> ApiResult<Assembly> {
     };
     let config = overrides.load(server, cwd.as_path())?;
     let base_text = base_instructions(&overrides, &config, None);
-    let settings = settings(&overrides, &config, cwd.clone(), None);
+    let settings = settings::settings(&overrides, &config, cwd.clone(), None);
     let now = server.clock.now();
     let source = server.source.clone();
     let meta = SessionMeta {
@@ -228,7 +157,7 @@ pub(crate) fn stored(
         &config,
         snapshot.meta.base_instructions.as_deref(),
     );
-    let settings = settings(&overrides, &config, cwd.clone(), last);
+    let settings = settings::settings(&overrides, &config, cwd.clone(), last);
     let info = Thread {
         path: Some(path.display().to_string()),
         name,
@@ -402,121 +331,4 @@ fn base_message(text: &str) -> HistoryItem {
         "developer",
         &[MessagePart::text(text)],
     )
-}
-
-/// Effective settings: the request over what the last turn ran with over the
-/// configuration.
-fn settings(
-    overrides: &Overrides,
-    config: &Config,
-    cwd: AbsolutePathBuf,
-    last: Option<&TurnContext>,
-) -> ThreadSettings {
-    let model = overrides
-        .model
-        .clone()
-        .or_else(|| last.map(|context| context.model.clone()))
-        .or_else(|| config.model.clone())
-        .unwrap_or_else(|| loomd_config::catalog::default_model(&config.model_provider).to_owned());
-    let effort = last
-        .and_then(|context| context.effort.clone())
-        .or_else(|| config.effort.clone());
-    let sandbox_policy = match (overrides.sandbox, last) {
-        (None, Some(context)) => context.sandbox_policy.clone(),
-        (Some(_), _) | (None, None) => sandbox_policy(config),
-    };
-    ThreadSettings {
-        disabled_plugin_ids: Vec::new(),
-        environments: Some(environments(&cwd)),
-        cwd,
-        approval_policy: overrides
-            .approval_policy
-            .clone()
-            .or_else(|| last.map(|context| context.approval_policy.clone()))
-            .unwrap_or_else(|| ask_for_approval(&config.approval_policy)),
-        approvals_reviewer: overrides.approvals_reviewer.unwrap_or(
-            match config.approvals_reviewer {
-                loomd_config::ApprovalsReviewer::User => ApprovalsReviewer::User,
-                loomd_config::ApprovalsReviewer::AutoReview => ApprovalsReviewer::AutoReview,
-            },
-        ),
-        sandbox_policy,
-        active_permission_profile: config.active_permission_profile.as_ref().map(|id| {
-            ActivePermissionProfile {
-                id: id.clone(),
-                extends: None,
-            }
-        }),
-        collaboration_mode: CollaborationMode {
-            mode: ModeKind::Default,
-            settings: Settings {
-                model: model.clone(),
-                reasoning_effort: effort.clone(),
-                developer_instructions: None,
-            },
-        },
-        model,
-        model_provider: config.model_provider.clone(),
-        service_tier: overrides
-            .service_tier
-            .clone()
-            .or_else(|| config.service_tier.clone()),
-        effort,
-        summary: config.summary.map(reasoning_summary),
-        multi_agent_mode: MultiAgentMode::default(),
-        personality: overrides.personality,
-    }
-}
-
-fn sandbox_word(mode: SandboxMode) -> &'static str {
-    match mode {
-        SandboxMode::ReadOnly => "read-only",
-        SandboxMode::WorkspaceWrite => "workspace-write",
-        SandboxMode::DangerFullAccess => "danger-full-access",
-    }
-}
-
-/// The configured sandbox as the protocol writes it.
-pub(crate) fn sandbox_policy(config: &Config) -> SandboxPolicy {
-    let write = &config.sandbox_workspace_write;
-    match config.sandbox_mode {
-        ConfigSandbox::DangerFullAccess => SandboxPolicy::DangerFullAccess,
-        ConfigSandbox::ReadOnly => SandboxPolicy::ReadOnly {
-            network_access: false,
-        },
-        ConfigSandbox::WorkspaceWrite => SandboxPolicy::WorkspaceWrite {
-            network_access: write.network_access,
-            writable_roots: write
-                .writable_roots
-                .iter()
-                .filter_map(|path| AbsolutePathBuf::new(path.display().to_string()))
-                .collect(),
-            exclude_tmpdir_env_var: write.exclude_tmpdir_env_var,
-            exclude_slash_tmp: write.exclude_slash_tmp,
-        },
-    }
-}
-
-fn ask_for_approval(policy: &ApprovalPolicy) -> AskForApproval {
-    match policy {
-        ApprovalPolicy::Untrusted => AskForApproval::Untrusted,
-        ApprovalPolicy::OnRequest => AskForApproval::OnRequest,
-        ApprovalPolicy::Never => AskForApproval::Never,
-        ApprovalPolicy::Granular(granular) => AskForApproval::Granular {
-            sandbox_approval: granular.sandbox_approval,
-            rules: granular.rules,
-            skill_approval: granular.skill_approval,
-            request_permissions: granular.request_permissions,
-            mcp_elicitations: granular.mcp_elicitations,
-        },
-    }
-}
-
-fn reasoning_summary(summary: loomd_config::ReasoningSummary) -> ReasoningSummary {
-    match summary {
-        loomd_config::ReasoningSummary::Auto => ReasoningSummary::Auto,
-        loomd_config::ReasoningSummary::Concise => ReasoningSummary::Concise,
-        loomd_config::ReasoningSummary::Detailed => ReasoningSummary::Detailed,
-        loomd_config::ReasoningSummary::None => ReasoningSummary::None,
-    }
 }

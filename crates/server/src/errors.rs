@@ -129,6 +129,12 @@ impl From<Refusal> for ApiError {
             | Refusal::NoTurnToInterrupt
             | Refusal::InterruptMismatch { .. }
             | Refusal::EmptyName
+            | Refusal::NoSuchTurn { .. }
+            | Refusal::EphemeralRevert
+            | Refusal::LegacyRevert
+            | Refusal::EmptyRollback
+            | Refusal::RollbackWithoutRollout
+            | Refusal::RollbackInTurn
             | Refusal::Closing { .. } => Self::invalid(refusal.to_string()),
         }
     }

@@ -102,6 +102,11 @@ pub enum Command {
     UpdateSettings(Box<SettingsPatch>),
     /// Add entries to the model's history without a turn.
     Inject(Vec<HistoryItem>),
+    /// Turns were taken back and this core was made of what is left; tell so.
+    Reverted {
+        /// Without the status changes of a reload.
+        quietly: bool,
+    },
     /// End the running turn, take no more commands.
     Close,
 }

@@ -34,6 +34,7 @@ pub use input::{
     Command, Input, ModelFacts, ReplyTo, ResumeRequest, SettingsPatch, SharedJson, TurnRequest,
     UserMessage,
 };
+pub use ops::reload::{RevertFrom, Rewound};
 pub use ops::settings::patched;
 pub use refusal::Refusal;
 pub use thread::{Origin, QUEUED_STEERS_MAX, Thread, ThreadSetup};

@@ -37,6 +37,27 @@ pub enum Refusal {
     /// A name of blanks.
     #[error("thread name must not be empty")]
     EmptyName,
+    /// Reverting to a turn that is not there.
+    #[error("turn not found: {turn_id}")]
+    NoSuchTurn {
+        /// What the client named.
+        turn_id: String,
+    },
+    /// Reverting a thread that keeps nothing.
+    #[error("ephemeral threads do not support thread/revert")]
+    EphemeralRevert,
+    /// Reverting a thread of the older form.
+    #[error("thread/revert only supports paginated threads")]
+    LegacyRevert,
+    /// Rolling back no turns.
+    #[error("numTurns must be >= 1")]
+    EmptyRollback,
+    /// Rolling back a thread that keeps nothing, or nothing yet.
+    #[error("thread rollback requires persisted thread history")]
+    RollbackWithoutRollout,
+    /// Rolling back in mid-turn.
+    #[error("Cannot rollback while a turn is in progress.")]
+    RollbackInTurn,
     /// The thread is being unloaded, archived or deleted.
     #[error("thread {thread_id} is closing; retry after the thread is closed")]
     Closing {

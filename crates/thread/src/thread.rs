@@ -65,7 +65,7 @@ pub struct Thread {
     pub(crate) session_id: ThreadId,
     pub(crate) info: loomd_protocol::Thread,
     pub(crate) settings: Arc<ThreadSettings>,
-    base_instructions: HistoryItem,
+    pub(crate) base_instructions: HistoryItem,
     /// Turns that have ended. A background command may still change an old one.
     pub(crate) turns: Vec<Arc<Turn>>,
     pub(crate) history: Vec<HistoryItem>,
@@ -78,7 +78,7 @@ pub struct Thread {
     pub(crate) open_items: BTreeMap<String, i64>,
     /// Questions to the clients that are open, by the id of the request.
     pub(crate) asks: BTreeMap<i64, OpenAsk>,
-    subscribers: BTreeSet<ConnectionId>,
+    pub(crate) subscribers: BTreeSet<ConnectionId>,
     /// What the user has not read. Kept in memory only: a thread that is loaded counts
     /// as read.
     pub(crate) read_state: ThreadReadState,
@@ -89,10 +89,10 @@ pub struct Thread {
     /// A thread without a turn has no rollout yet.
     pub(crate) materialized: bool,
     /// No more commands are taken.
-    closing: bool,
-    seq: u64,
-    generation: u64,
-    unload_delay: Option<Duration>,
+    pub(crate) closing: bool,
+    pub(crate) seq: u64,
+    pub(crate) generation: u64,
+    pub(crate) unload_delay: Option<Duration>,
     /// When the thread was last watched or active, while it is neither.
     idle_since: Option<Duration>,
     out: Vec<Action>,
@@ -194,6 +194,7 @@ impl Thread {
             Command::SetName(name) => self.on_set_name(reply, &name),
             Command::UpdateSettings(patch) => self.on_update_settings(cx, reply, *patch),
             Command::Inject(items) => self.on_inject(cx, reply, items),
+            Command::Reverted { quietly } => self.on_reverted(cx, reply, quietly),
             Command::Close => self.on_close(cx, reply),
         }
     }
@@ -294,6 +295,11 @@ impl Thread {
         );
     }
 
+    /// Counts the status as told, where clients need not hear of it.
+    pub(crate) fn assume_announced(&mut self) {
+        self.announced = Some(self.status());
+    }
+
     pub(crate) fn subscribe(&mut self, connection: ConnectionId) {
         if self.subscribers.insert(connection) {
             self.act(Action::Subscribe(connection));
@@ -339,10 +345,34 @@ impl Thread {
         thread
     }
 
+    /// The thread's id.
+    #[must_use]
+    pub fn id(&self) -> ThreadId {
+        self.id
+    }
+
+    /// The root thread's id.
+    #[must_use]
+    pub fn session_id(&self) -> ThreadId {
+        self.session_id
+    }
+
     /// The settings as they stand.
     #[must_use]
     pub fn settings(&self) -> &ThreadSettings {
         &self.settings
+    }
+
+    /// Its turns that have ended, oldest first.
+    #[must_use]
+    pub fn turns(&self) -> &[Arc<Turn>] {
+        &self.turns
+    }
+
+    /// Whether items have begun that did not complete.
+    #[must_use]
+    pub fn has_open_items(&self) -> bool {
+        !self.open_items.is_empty()
     }
 
     /// Whether the thread has, or from now on has, a rollout.

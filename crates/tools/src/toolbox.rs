@@ -166,22 +166,26 @@ impl Toolbox {
         }
     }
 
-    /// Ends everything: no call is answered any more, no item completes, every command
-    /// is asked to end, killed if it does not, and reaped. Takes
-    /// [`SHUTDOWN_TIME_MAX`] at most and does not need its events to be read.
-    pub async fn shutdown(&self) {
+    /// Ends everything: no call is answered any more, every command is asked to end,
+    /// killed if it does not, and reaped. Takes [`SHUTDOWN_TIME_MAX`] at most and does
+    /// not need its events to be read; items complete if there is room for their
+    /// events, at the latest shortly behind the end of the future.
+    /// The end begins at once; the future waits for it and borrows nothing.
+    pub fn shutdown(&self) -> impl Future<Output = ()> + Send + use<> {
         let groups = self.shared.registry().close();
         self.shared.closed.cancel();
         for group in &groups {
             group.end();
         }
-        let all_reaped = async {
-            for group in &groups {
-                group.reaped().await;
+        async move {
+            let all_reaped = async {
+                for group in &groups {
+                    group.reaped().await;
+                }
+            };
+            if timeout(SHUTDOWN_TIME_MAX, all_reaped).await.is_err() {
+                tracing::warn!("a command could not be killed in time");
             }
-        };
-        if timeout(SHUTDOWN_TIME_MAX, all_reaped).await.is_err() {
-            tracing::warn!("a command could not be killed in time");
         }
     }
 }

@@ -408,6 +408,11 @@ impl Decoder {
         }
         self.turns.truncate(from);
         self.open = None;
+        let with_usage = self.turns.iter().rev().find_map(|state| {
+            let usage = state.usage.clone()?;
+            Some((state.turn.id.clone(), usage))
+        });
+        self.usage = with_usage;
     }
 }
 

@@ -13,6 +13,7 @@ pub(crate) mod skills;
 pub(crate) mod thread_manage;
 pub(crate) mod thread_open;
 pub(crate) mod thread_read;
+pub(crate) mod thread_revert;
 pub(crate) mod turn;
 pub(crate) mod vendor;
 
@@ -30,6 +31,7 @@ pub(crate) fn routes() -> Vec<Route> {
         thread_manage::routes(),
         thread_open::routes(),
         thread_read::routes(),
+        thread_revert::routes(),
         turn::routes(),
     ]
     .into_iter()

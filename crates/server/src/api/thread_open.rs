@@ -12,7 +12,7 @@ use loomd_thread::{Command, Reply, ResumeRequest, View};
 use super::paging::{self, TurnQuery};
 use crate::assemble::{self, Overrides};
 use crate::errors::{ApiError, ApiResult, wrong_reply};
-use crate::host::{Launch, Responder};
+use crate::host::{Launch, Mail, Responder};
 use crate::ids::{self, parse_session_id};
 use crate::router::{Answer, Cx, Route, raw};
 
@@ -62,6 +62,8 @@ async fn resume(cx: Cx, params: ThreadResumeParams, answer: Answer<methods::Thre
 struct Ready {
     id: ThreadId,
     handle: crate::host::Handle,
+    /// They count where the thread's actor says so.
+    overrides: Box<Overrides>,
     exclude_turns: bool,
     page: Option<TurnQuery>,
 }
@@ -86,23 +88,23 @@ async fn prepare_resume(cx: &Cx, params: ThreadResumeParams) -> ApiResult<Ready>
         direction: page.sort_direction,
         view: page.items_view,
     });
-    let handle = match cx.server.registry.get(id) {
+    let overrides = Box::new(Overrides::from_resume(params));
+    let (handle, overrides) = match cx.server.registry.get(id) {
         Some(handle) if handle.shared.is_closing() => {
             return Err(ApiError::resume_closing(&id.to_string()));
         }
-        // Overrides of a running thread count only while nobody watches it, which
-        // needs a cold resume; until that is built they are ignored like the
-        // reference ignores them for a watched thread.
-        Some(handle) => handle,
+        Some(handle) => (handle, overrides),
+        // It is loaded with the overrides, so that its actor has none to look at.
         None => {
-            let overrides = Overrides::from_resume(params);
             let found = ids::find_rollout(&cx.server, id).await?;
-            Launch::Stored(Box::new(overrides), found).run(&cx.server, id)
+            let handle = Launch::Stored(overrides, found).run(&cx.server, id);
+            (handle, Box::default())
         }
     };
     Ok(Ready {
         id,
         handle,
+        overrides,
         exclude_turns,
         page,
     })
@@ -123,9 +125,12 @@ impl Ready {
             });
             answer.send(result);
         });
-        self.handle
-            .send(self.id, Command::Resume(request), responder)
-            .await;
+        let mail = Mail::Resume {
+            request,
+            overrides: self.overrides,
+            responder,
+        };
+        self.handle.deliver(self.id, mail).await;
     }
 }
 

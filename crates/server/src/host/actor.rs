@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use loomd_base::ThreadId;
+use loomd_config::Config;
 use loomd_events::{ModelEvent, ModelFailure, ToolEvent};
 use loomd_model::Model;
 use loomd_protocol::{
@@ -26,6 +27,7 @@ use super::fanout::Fanout;
 use super::launch::ModelIdentity;
 use super::recorder::Recorder;
 use super::registry::{Mail, Responder, Shared};
+use super::reload::Reload;
 use crate::Server;
 use crate::errors::ApiError;
 use crate::surroundings::Surroundings;
@@ -40,6 +42,9 @@ pub(crate) const TOOL_QUEUE: usize = 256;
 /// How long the end of a thread's tools may take before the thread is dropped anyway.
 const SHUTDOWN_MAX: Duration = Duration::from_secs(10);
 
+/// How long an ended command's item may take to complete.
+const LAST_WORDS_MAX: Duration = Duration::from_secs(1);
+
 /// A model stream that the core listens to.
 pub(super) struct Stream {
     pub(super) generation: u64,
@@ -53,6 +58,8 @@ pub(super) enum Ending {
     Unload,
     /// Archive, delete or shutdown; the responder waits for the end.
     Close(Responder),
+    /// It could not be rebuilt; whoever asked for that knows why.
+    Lost,
     /// Nobody can reach the thread any more: the process ends.
     Abandoned,
 }
@@ -69,12 +76,16 @@ pub(crate) struct Actor {
     pub(super) model: Arc<dyn Model>,
     pub(super) identity: ModelIdentity,
     pub(super) surroundings: Surroundings,
+    /// What the thread was made with.
+    pub(super) config: Arc<Config>,
     pub(super) stream: Option<Stream>,
     pub(super) recorder: Recorder,
     pub(super) fanout: Fanout,
     pub(super) replies: BTreeMap<ReplyTo, Responder>,
     pub(super) next_reply: u64,
     pub(super) timer: Option<Instant>,
+    /// Set by mail that wants the thread rebuilt; done before anything else.
+    pub(super) reload: Option<Reload>,
     pub(super) ending: Option<Ending>,
 }
 
@@ -109,6 +120,9 @@ impl Actor {
                     self.feed([Input::TimerFired]);
                 }
             }
+            if let Some(reload) = self.reload.take() {
+                self.rebuild(reload).await;
+            }
         }
         self.end().await;
     }
@@ -125,6 +139,12 @@ impl Actor {
                 let reply = self.promise(responder);
                 self.feed([Input::Command { reply, command }]);
             }
+            Mail::Resume {
+                request,
+                overrides,
+                responder,
+            } => self.on_resume(request, overrides, responder),
+            Mail::Revert { from, responder } => self.on_revert(&from, responder),
             Mail::Tools(look) => look(&self.toolbox),
             Mail::Answer { id, answer } => self.feed([Input::Answer { id, answer }]),
             Mail::ConnectionClosed(connection) => self.feed([Input::ConnectionClosed(connection)]),
@@ -137,7 +157,7 @@ impl Actor {
         }
     }
 
-    fn promise(&mut self, responder: Responder) -> ReplyTo {
+    pub(super) fn promise(&mut self, responder: Responder) -> ReplyTo {
         self.next_reply += 1;
         let reply = ReplyTo(self.next_reply);
         self.replies.insert(reply, responder);
@@ -192,7 +212,7 @@ impl Actor {
         if let Some(stream) = self.stream.take() {
             stream.cancel.cancel();
         }
-        self.end_tools().await;
+        self.end_tools(Meanwhile::Refuse).await;
         self.recorder.finish();
         self.server.registry.remove(self.id);
         self.mail.close();
@@ -217,30 +237,59 @@ impl Actor {
                 self.fanout.to_everyone(&gone, now_ms);
                 responder.answer(Ok(loomd_thread::Reply::Done));
             }
-            Some(Ending::Abandoned) | None => {}
+            Some(Ending::Lost | Ending::Abandoned) | None => {}
         }
     }
 
-    /// Waits for the tools' end, and meanwhile refuses what comes in at once.
-    async fn end_tools(&mut self) {
+    /// Waits for the tools' end. Their last words become history as ever: the items
+    /// of what they ran end with what they did.
+    pub(super) async fn end_tools(&mut self, meanwhile: Meanwhile) {
         let deadline = Instant::now() + SHUTDOWN_MAX;
         let shutdown = self.toolbox.shutdown();
         tokio::pin!(shutdown);
-        let mut late = Vec::new();
+        let mut batch = Vec::with_capacity(TOOL_BATCH);
         loop {
             tokio::select! {
                 biased;
+                _ = self.tool_events.recv_many(&mut batch, TOOL_BATCH) => self.on_tools(&mut batch),
                 () = &mut shutdown => break,
                 () = tokio::time::sleep_until(deadline) => {
-                    tracing::warn!(thread = %self.id, "tools did not end in time; thread dropped");
+                    tracing::warn!(thread = %self.id, "tools did not end in time; dropped");
                     break;
                 }
-                // The tools' last words have nobody to be told to, but must not block them.
-                _ = self.tool_events.recv_many(&mut late, TOOL_BATCH) => late.clear(),
-                Some(mail) = self.mail.recv() => refuse(self.id, mail),
+                Some(mail) = self.mail.recv(), if meanwhile == Meanwhile::Refuse => {
+                    refuse(self.id, mail);
+                }
+            }
+        }
+        self.last_words(&mut batch).await;
+    }
+
+    /// Hears out tools whose commands are gone, as long as items wait for them.
+    async fn last_words(&mut self, batch: &mut Vec<(Arc<str>, ToolEvent)>) {
+        let deadline = Instant::now() + LAST_WORDS_MAX;
+        while self.core.has_open_items() {
+            tokio::select! {
+                biased;
+                count = self.tool_events.recv_many(batch, TOOL_BATCH) => {
+                    if count == 0 {
+                        break;
+                    }
+                    self.on_tools(batch);
+                }
+                () = tokio::time::sleep_until(deadline) => break,
             }
         }
     }
+}
+
+/// What happens to mail that comes while the tools end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Meanwhile {
+    /// It is refused at once.
+    Refuse,
+    /// It waits; the thread goes on with it.
+    Keep,
 }
 
 fn refuse(id: ThreadId, mail: Mail) {

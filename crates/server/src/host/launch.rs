@@ -1,12 +1,13 @@
 //! From an assembled thread to a running actor.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use loomd_base::ThreadId;
 use loomd_base::tasks::{Kind, spawn};
-use loomd_config::{EnvironmentInherit, ShellEnvironmentPolicy};
-use loomd_model::{ModelRequest, RequestIdentity};
-use loomd_protocol::SandboxPolicy;
+use loomd_config::{Config, EnvironmentInherit, ShellEnvironmentPolicy};
+use loomd_events::ToolEvent;
+use loomd_model::{Model, ModelRequest, RequestIdentity};
 use loomd_rollout::layout::Found;
 use loomd_thread::{ModelStart, Origin, Thread};
 use loomd_tools::{
@@ -68,7 +69,7 @@ impl Launch {
             }
             Self::Stored(overrides, found) => {
                 let server = Arc::clone(server);
-                crate::blocking(move || load_stored(&server, *overrides, &found)).await?
+                crate::blocking(move || load_stored(&server, *overrides, &found.path)).await?
             }
             Self::Forked(overrides, source, last_turn_id) => {
                 let server = Arc::clone(server);
@@ -79,15 +80,15 @@ impl Launch {
     }
 }
 
-fn load_stored(
+pub(super) fn load_stored(
     server: &Arc<Server>,
     overrides: Overrides,
-    found: &Found,
+    path: &Path,
 ) -> ApiResult<(Assembly, Recorder)> {
-    let (writer, snapshot) = loomd_rollout::Writer::open(&found.path, server.clock.now().wall_ms)
+    let (writer, snapshot) = loomd_rollout::Writer::open(path, server.clock.now().wall_ms)
         .map_err(|error| ApiError::invalid(error.to_string()))?;
     let name = server.library.name(snapshot.meta.id);
-    let assembly = assemble::stored(server, overrides, &found.path, name, snapshot)?;
+    let assembly = assemble::stored(server, overrides, path, name, snapshot)?;
     let recorder = Recorder::stored(server, &assembly, writer);
     Ok((assembly, recorder))
 }
@@ -153,6 +154,63 @@ async fn refuse_all(
     }
 }
 
+/// What an actor is made of when it is launched, and again when it is rebuilt with
+/// other settings.
+pub(super) struct Body {
+    pub(super) core: Thread,
+    pub(super) tools: Tools,
+    pub(super) model: Arc<dyn Model>,
+    pub(super) identity: ModelIdentity,
+    pub(super) surroundings: Surroundings,
+    pub(super) recorder: Recorder,
+    pub(super) config: Arc<Config>,
+}
+
+/// A toolbox and where its events come from.
+pub(super) struct Tools {
+    pub(super) toolbox: Toolbox,
+    pub(super) events: mpsc::Receiver<(Arc<str>, ToolEvent)>,
+}
+
+impl Tools {
+    pub(super) fn new(server: &Server, core: &Thread, config: &Config) -> Self {
+        let (sender, events) = mpsc::channel(TOOL_QUEUE);
+        let toolbox = Toolbox::new(toolbox_options(server, core, config), sender);
+        Self { toolbox, events }
+    }
+}
+
+impl Body {
+    pub(super) fn new(server: &Arc<Server>, assembly: Assembly, recorder: Recorder) -> Self {
+        let config = assembly.config;
+        let model = server.models.model(&crate::ModelOrder {
+            provider_id: &config.model_provider,
+            provider: config.provider(),
+            home: &server.home,
+        });
+        let identity = ModelIdentity {
+            thread_id: assembly.setup.id.to_string(),
+            session_id: assembly.setup.session_id.to_string(),
+            installation_id: crate::api::catalog::installation_id(server),
+            server: Arc::clone(server),
+        };
+        let core = Thread::new(assembly.setup);
+        Self {
+            tools: Tools::new(server, &core, &config),
+            core,
+            model,
+            identity,
+            surroundings: Surroundings::new(
+                Arc::clone(server),
+                Arc::clone(&config),
+                assembly.developer_instructions,
+            ),
+            recorder,
+            config,
+        }
+    }
+}
+
 async fn run_actor(
     server: Arc<Server>,
     assembly: Assembly,
@@ -161,58 +219,40 @@ async fn run_actor(
     mail: mpsc::Receiver<Mail>,
 ) {
     let id = assembly.setup.id;
-    let provider = assembly.config.provider();
-    let model = server.models.model(&crate::ModelOrder {
-        provider_id: &assembly.config.model_provider,
-        provider,
-        home: &server.home,
-    });
-    let (tool_sender, tool_events) = mpsc::channel(TOOL_QUEUE);
-    let options = toolbox_options(&server, &assembly);
-    let toolbox = Toolbox::new(options, tool_sender);
-    let identity = ModelIdentity {
-        thread_id: id.to_string(),
-        session_id: assembly.setup.session_id.to_string(),
-        installation_id: crate::api::catalog::installation_id(&server),
-        server: Arc::clone(&server),
-    };
-    let surroundings = Surroundings::new(
-        Arc::clone(&server),
-        Arc::clone(&assembly.config),
-        assembly.developer_instructions,
-    );
+    let body = Body::new(&server, assembly, recorder);
     let actor = Actor {
         id,
         fanout: Fanout::new(Arc::clone(&server.peers), id.to_string()),
-        core: Thread::new(assembly.setup),
+        core: body.core,
         shared,
         mail,
-        toolbox,
-        tool_events,
-        model,
-        identity,
-        surroundings,
+        toolbox: body.tools.toolbox,
+        tool_events: body.tools.events,
+        model: body.model,
+        identity: body.identity,
+        surroundings: body.surroundings,
+        config: body.config,
         stream: None,
-        recorder,
+        recorder: body.recorder,
         replies: std::collections::BTreeMap::new(),
         next_reply: 0,
         timer: None,
+        reload: None,
         ending: None,
         server,
     };
     actor.run().await;
 }
 
-fn toolbox_options(server: &Server, assembly: &Assembly) -> ToolboxOptions {
-    let config = &assembly.config;
-    let metadata = loomd_config::catalog::metadata(&assembly.setup.settings.model);
+fn toolbox_options(server: &Server, core: &Thread, config: &Config) -> ToolboxOptions {
+    let metadata = loomd_config::catalog::metadata(&core.settings().model);
     let limit = config.tool_output_token_limit.map_or_else(
         || OutputLimit::Bytes(usize::try_from(metadata.output_bytes).unwrap_or(usize::MAX)),
         |tokens| OutputLimit::Tokens(usize::try_from(tokens).unwrap_or(usize::MAX)),
     );
     ToolboxOptions {
-        thread_id: assembly.setup.id,
-        session_id: assembly.setup.session_id,
+        thread_id: core.id(),
+        session_id: core.session_id(),
         version: PROTOCOL_VERSION.into(),
         shell: server.environment.var("SHELL").unwrap_or("/bin/sh").into(),
         environment: Arc::new(shell_environment(server, &config.shell_environment_policy)),
@@ -276,19 +316,9 @@ impl ModelIdentity {
                 user_agent: self.server.user_agent.text(),
                 turn_started_ms: Some(start.turn_started_ms),
                 sandbox: "none".to_owned(),
-                sandbox_mode: sandbox_mode(&settings.sandbox_policy).to_owned(),
+                sandbox_mode: assemble::policy_word(&settings.sandbox_policy).to_owned(),
                 ..RequestIdentity::default()
             },
         }
-    }
-}
-
-fn sandbox_mode(policy: &SandboxPolicy) -> &'static str {
-    match policy {
-        SandboxPolicy::DangerFullAccess | SandboxPolicy::ExternalSandbox { .. } => {
-            "danger-full-access"
-        }
-        SandboxPolicy::ReadOnly { .. } => "read-only",
-        SandboxPolicy::WorkspaceWrite { .. } => "workspace-write",
     }
 }

@@ -7,7 +7,8 @@ mod fanout;
 mod launch;
 mod recorder;
 mod registry;
+mod reload;
 
 pub(crate) use fanout::{broadcast, send_to};
 pub(crate) use launch::Launch;
-pub(crate) use registry::{Handle, Registry, Responder};
+pub(crate) use registry::{Handle, Mail, Registry, Responder};

@@ -1,5 +1,6 @@
 //! What a thread leaves on disk: its rollout, its name, its line in the lists.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use loomd_events::{Sequenced, SessionMeta, ThreadEvent};
@@ -89,6 +90,16 @@ impl Recorder {
         if let Some(row) = live_row(self.meta.id, thread, self.meta.created_ms) {
             self.server.library.note(row);
         }
+    }
+
+    /// Where the rollout lies, if there is one already.
+    pub(super) fn path(&self) -> Option<PathBuf> {
+        self.writer.as_ref().map(|writer| writer.path().to_owned())
+    }
+
+    /// Goes on with a rollout that was opened anew.
+    pub(super) fn reopened(&mut self, writer: Writer) {
+        self.writer = Some(writer);
     }
 
     /// The thread is about to be dropped: everything is to be on the disk itself.

@@ -13,10 +13,11 @@ use std::time::Duration;
 
 use loomd_base::{ConnectionId, ThreadId};
 use loomd_protocol::ThreadStatus;
-use loomd_thread::{Command, Reply, SharedJson};
+use loomd_thread::{Command, Reply, ResumeRequest, RevertFrom, SharedJson};
 use loomd_tools::Toolbox;
 use tokio::sync::mpsc;
 
+use crate::assemble::Overrides;
 use crate::errors::{ApiError, ApiResult};
 
 /// Commands that may wait for one thread's actor. When it is reached the connection
@@ -63,6 +64,17 @@ pub(crate) enum Mail {
         id: i64,
         answer: Result<SharedJson, String>,
     },
+    /// Resume, and change settings if nobody watches and nothing runs.
+    Resume {
+        request: ResumeRequest,
+        overrides: Box<Overrides>,
+        responder: Responder,
+    },
+    /// Take turns back.
+    Revert {
+        from: RevertFrom,
+        responder: Responder,
+    },
     /// Look at, or act on, what the thread's tools have running.
     Tools(Box<dyn FnOnce(&Toolbox) + Send>),
     /// End the thread; answered when it has ended.
@@ -76,7 +88,9 @@ impl Mail {
     /// fulfilled by there being none.
     pub(super) fn refuse(self, error: ApiError) {
         match self {
-            Self::Command { responder, .. } => responder.answer(Err(error)),
+            Self::Command { responder, .. }
+            | Self::Resume { responder, .. }
+            | Self::Revert { responder, .. } => responder.answer(Err(error)),
             Self::Close { responder } => responder.answer(Ok(Reply::Done)),
             Self::ConnectionClosed(_) | Self::Answer { .. } | Self::Tools(_) => {}
         }
@@ -295,13 +309,16 @@ impl Registry {
 
 impl Handle {
     pub(crate) async fn send(&self, id: ThreadId, command: Command, responder: Responder) {
+        self.deliver(id, Mail::Command { command, responder }).await;
+    }
+
+    /// Puts mail into the thread's mailbox; every way this can go ends in an answer.
+    pub(crate) async fn deliver(&self, id: ThreadId, mail: Mail) {
         let permit = tokio::time::timeout(MAILBOX_WAIT_MAX, self.mailbox.reserve()).await;
         match permit {
-            Ok(Ok(permit)) => permit.send(Mail::Command { command, responder }),
-            Ok(Err(_closed)) => {
-                responder.answer(Err(ApiError::thread_not_found(&id.to_string())));
-            }
-            Err(_elapsed) => responder.answer(Err(ApiError::overloaded())),
+            Ok(Ok(permit)) => permit.send(mail),
+            Ok(Err(_closed)) => mail.refuse(ApiError::thread_not_found(&id.to_string())),
+            Err(_elapsed) => mail.refuse(ApiError::overloaded()),
         }
     }
 }

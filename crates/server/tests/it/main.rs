@@ -6,5 +6,6 @@ mod forks;
 mod handshake;
 mod lifecycle;
 mod reading;
+mod reload;
 mod settings;
 mod turns;

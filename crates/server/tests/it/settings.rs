@@ -519,10 +519,12 @@ async fn faults_of_a_method_without_a_handler_are_found_in_the_references_order(
         result(&mut bare, "app/read", json!({"appIds": ["a"]})).await,
         json!({"apps": [], "missingAppIds": ["a"]})
     );
-    let (code, text, _) = refusal(&mut bare, "thread/rollback", json!({})).await;
+    let (code, text, _) = refusal(&mut bare, "thread/turns/items/list", json!({})).await;
     assert_eq!(code, -32600);
     assert!(
-        text.starts_with("Invalid request: unknown variant `thread/rollback`, expected one of `"),
+        text.starts_with(
+            "Invalid request: unknown variant `thread/turns/items/list`, expected one of `"
+        ),
         "{text}"
     );
 }

@@ -6,6 +6,7 @@ mod inject;
 mod interrupt;
 mod name;
 mod read_state;
+pub(crate) mod reload;
 mod resume;
 pub(crate) mod settings;
 mod start;

@@ -42,7 +42,7 @@ impl Thread {
         self.set_first_unread(cx, first.or(Some(ThreadUnreadPosition::Turn { turn_id })));
     }
 
-    fn set_first_unread(&mut self, cx: Cx<'_>, position: Option<ThreadUnreadPosition>) {
+    pub(crate) fn set_first_unread(&mut self, cx: Cx<'_>, position: Option<ThreadUnreadPosition>) {
         self.read_state.first_unread = position;
         self.read_state.revision = cx.ids.v4().to_string();
         let notification = ThreadReadStateChangedNotification {

@@ -44,6 +44,10 @@ impl Thread {
 
     /// Tells one client the tokens so far, if they are known.
     pub(crate) fn tell_usage_to(&mut self, connection: ConnectionId) {
+        self.tell_usage_so_far(Audience::One(connection));
+    }
+
+    pub(crate) fn tell_usage_so_far(&mut self, audience: Audience) {
         let Some((turn_id, token_usage)) = self.token_usage.clone() else {
             return;
         };
@@ -53,7 +57,7 @@ impl Thread {
             token_usage,
         };
         self.notify(
-            Audience::One(connection),
+            audience,
             ServerNotification::ThreadTokenUsageUpdated(notification),
         );
     }

@@ -10,11 +10,11 @@ use loomd_events::{
 };
 use loomd_protocol::{
     CodexErrorInfo, CommandExecutionItem, CommandExecutionSource, CommandExecutionStatus, ItemKind,
-    ServerRequestParams, ThreadItem, TokenUsageBreakdown, UserInput,
+    ServerRequestParams, ThreadItem, TokenUsageBreakdown, Turn, UserInput,
 };
 use loomd_thread::{
-    Command, ContextPart, ContextRole, Input, ModelFacts, ReplyTo, ResumeRequest, SettingsPatch,
-    SharedJson, Thread, TurnRequest, UserMessage,
+    Command, ContextPart, ContextRole, Input, ModelFacts, ReplyTo, ResumeRequest, RevertFrom,
+    Rewound, SettingsPatch, SharedJson, Thread, TurnRequest, UserMessage,
 };
 use serde_json::value::RawValue;
 
@@ -67,7 +67,43 @@ fn duration(text: &str) -> Duration {
 
 impl Player {
     fn feed(&mut self, line: &str) -> Vec<String> {
-        let input = self.input(line);
+        match line.split_once(' ') {
+            Some(("revert", turn)) => self.rewind(&RevertFrom::Turn(self.turn_named(turn)), false),
+            Some(("rollback", count)) => {
+                let count = count.parse().expect("a number of turns");
+                self.rewind(&RevertFrom::Last(count), true)
+            }
+            _ => {
+                let input = self.input(line);
+                self.handle(input)
+            }
+        }
+    }
+
+    /// What the shell does: ends the core, keeps the turns before the revert as the
+    /// rollout would, goes on with a core made of them.
+    fn rewind(&mut self, from: &RevertFrom, quietly: bool) -> Vec<String> {
+        let first = match self.thread.plan_revert(from) {
+            Ok(first) => first.unwrap_or_default(),
+            Err(refusal) => return vec![format!("refused: {refusal}")],
+        };
+        let close = self.command(Command::Close);
+        let mut lines = self.handle(close);
+        lines.push("(reload)".to_owned());
+        let turns = self.thread.turns().iter().map(|turn| Turn::clone(turn));
+        let rewound = Rewound {
+            turns: turns.take_while(|turn| turn.id != first).collect(),
+            history: Vec::new(),
+            token_usage: None,
+            last_seq: 0,
+        };
+        self.thread = self.thread.rewound(rewound);
+        let reverted = self.command(Command::Reverted { quietly });
+        lines.extend(self.handle(reverted));
+        lines
+    }
+
+    fn handle(&mut self, input: Input) -> Vec<String> {
         let now = Now {
             mono: self.elapsed,
             wall_ms: START_MS + i64::try_from(self.elapsed.as_millis()).expect("a short scenario"),

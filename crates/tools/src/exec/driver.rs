@@ -395,8 +395,9 @@ impl Driver {
         while !self.outbox.is_empty() {
             tokio::select! {
                 biased;
-                () = self.shared.closed.cancelled() => return,
                 room = self.sink.room() => send(&mut self.outbox, room, self.session),
+                // Behind a shutdown only what there is room for is still told.
+                () = self.shared.closed.cancelled() => return,
             }
         }
     }
