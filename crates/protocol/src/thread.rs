@@ -1,6 +1,8 @@
 //! The thread object and its parts. Methods are in `thread_open`, `thread_read`,
 //! `thread_manage` and `thread_act`, notifications in `thread_events`.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::path::{AbsolutePathBuf, LegacyAppPathString};
@@ -62,7 +64,7 @@ pub struct Thread {
     pub name: Option<String>,
     pub daybreak_enabled: Option<bool>,
     /// Empty unless the method says that it fills them.
-    pub turns: Vec<Turn>,
+    pub turns: Vec<Arc<Turn>>,
 }
 
 /// What a thread is doing, tagged by `type`.

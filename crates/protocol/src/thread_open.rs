@@ -1,5 +1,7 @@
 //! The methods that load a thread and subscribe the caller: start, resume, fork.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -243,7 +245,7 @@ pub struct ThreadResumeResponse {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct TurnsPage {
-    pub data: Vec<Turn>,
+    pub data: Vec<Arc<Turn>>,
     pub next_cursor: Option<String>,
     pub backwards_cursor: Option<String>,
 }

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::item::ThreadItem;
@@ -173,7 +175,7 @@ pub struct ThreadTurnsListParams {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ThreadTurnsListResponse {
-    pub data: Vec<Turn>,
+    pub data: Vec<Arc<Turn>>,
     pub next_cursor: Option<String>,
     pub backwards_cursor: Option<String>,
 }

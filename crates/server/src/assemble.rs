@@ -9,7 +9,8 @@ use loomd_base::ThreadId;
 use loomd_config::Config;
 use loomd_events::{HistoryItem, MessagePart, SessionMeta, ThreadSnapshot};
 use loomd_protocol::{
-    AbsolutePathBuf, Thread, ThreadEnvironment, ThreadHistoryMode, ThreadStartParams, ThreadStatus,
+    AbsolutePathBuf, Thread, ThreadEnvironment, ThreadHistoryMode, ThreadSource, ThreadStartParams,
+    ThreadStatus,
 };
 use loomd_rollout::layout;
 use loomd_thread::{Origin, SharedJson, ThreadSetup};
@@ -35,6 +36,8 @@ pub(crate) struct Assembly {
     pub(crate) config: Arc<Config>,
     pub(crate) developer_instructions: Option<String>,
     pub(crate) ephemeral: bool,
+    /// What the client that resumes it is told first.
+    pub(crate) notice: Option<String>,
 }
 
 /// A permission profile and a sandbox say the same thing twice; `member` is how the
@@ -55,15 +58,11 @@ pub(crate) fn not_both<S>(
 /// A new thread, as `thread/start` asks for it.
 pub(crate) fn fresh(cx: &Cx, params: ThreadStartParams) -> ApiResult<Assembly> {
     not_both(&params.permissions, &params.sandbox, "sandbox")?;
-    let server = &cx.server;
-    let id = ThreadId(server.ids.v7());
-    let cwd = absolute(server, params.cwd.as_deref().unwrap_or("."));
-    let ephemeral = params.ephemeral.unwrap_or(false);
-    let mut overrides = Overrides {
+    let overrides = Overrides {
         model: params.model,
         model_provider: params.model_provider,
         service_tier: params.service_tier.flatten(),
-        cwd: None,
+        cwd: params.cwd,
         approval_policy: params.approval_policy,
         approvals_reviewer: params.approvals_reviewer,
         sandbox: params.sandbox,
@@ -73,6 +72,37 @@ pub(crate) fn fresh(cx: &Cx, params: ThreadStartParams) -> ApiResult<Assembly> {
         developer_instructions: params.developer_instructions,
         personality: params.personality,
     };
+    let kind = Kind {
+        origin: Origin::Fresh,
+        ephemeral: params.ephemeral.unwrap_or(false),
+        thread_source: params.thread_source,
+    };
+    new_thread(cx, overrides, kind)
+}
+
+/// A new thread for a history that a client brings along: it is announced like a
+/// stored one, and written down at once.
+pub(crate) fn of_history(cx: &Cx, overrides: Overrides) -> ApiResult<Assembly> {
+    let kind = Kind {
+        origin: Origin::Stored,
+        ephemeral: false,
+        thread_source: None,
+    };
+    new_thread(cx, overrides, kind)
+}
+
+/// What kind of new thread.
+struct Kind {
+    origin: Origin,
+    ephemeral: bool,
+    thread_source: Option<ThreadSource>,
+}
+
+fn new_thread(cx: &Cx, mut overrides: Overrides, kind: Kind) -> ApiResult<Assembly> {
+    let server = &cx.server;
+    let id = ThreadId(server.ids.v7());
+    let cwd = absolute(server, overrides.cwd.as_deref().unwrap_or("."));
+    let ephemeral = kind.ephemeral;
     let config = overrides.load(server, cwd.as_path())?;
     let base_text = base_instructions(&overrides, &config, None);
     let settings = settings::settings(&overrides, &config, cwd.clone(), None);
@@ -86,7 +116,7 @@ pub(crate) fn fresh(cx: &Cx, params: ThreadStartParams) -> ApiResult<Assembly> {
         originator: server.user_agent.originator(),
         cli_version: PROTOCOL_VERSION.to_owned(),
         source,
-        thread_source: params.thread_source,
+        thread_source: kind.thread_source,
         model_provider: settings.model_provider.clone(),
         base_instructions: Some(base_text.clone()),
         git: None,
@@ -113,7 +143,7 @@ pub(crate) fn fresh(cx: &Cx, params: ThreadStartParams) -> ApiResult<Assembly> {
         setup: ThreadSetup {
             id,
             session_id: id,
-            origin: Origin::Fresh,
+            origin: kind.origin,
             info,
             settings,
             base_instructions: base_message(&base_text),
@@ -127,6 +157,7 @@ pub(crate) fn fresh(cx: &Cx, params: ThreadStartParams) -> ApiResult<Assembly> {
         meta,
         config,
         ephemeral,
+        notice: None,
     })
 }
 
@@ -158,6 +189,15 @@ pub(crate) fn stored(
         snapshot.meta.base_instructions.as_deref(),
     );
     let settings = settings::settings(&overrides, &config, cwd.clone(), last);
+    let notice = last
+        .map(|context| &context.model)
+        .filter(|recorded| **recorded != settings.model)
+        .map(|recorded| {
+            format!(
+                "This session was recorded with model `{recorded}` but is resuming with `{}`.",
+                settings.model
+            )
+        });
     let info = Thread {
         path: Some(path.display().to_string()),
         name,
@@ -190,6 +230,7 @@ pub(crate) fn stored(
         meta: snapshot.meta,
         config,
         ephemeral: false,
+        notice,
     })
 }
 

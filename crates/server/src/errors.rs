@@ -74,6 +74,15 @@ impl ApiError {
         ))
     }
 
+    /// The same for a resume: of a thread that goes, or is gone since it was found, the
+    /// client is told to try again.
+    pub(crate) fn for_resume(self, id: &str) -> Self {
+        if self == Self::closing(id) || self == Self::thread_not_found(id) {
+            return Self::resume_closing(id);
+        }
+        self
+    }
+
     pub(crate) fn closing(id: &str) -> Self {
         Self::invalid(format!(
             "thread {id} is closing; retry after the thread is closed"
@@ -117,6 +126,7 @@ impl From<Refusal> for ApiError {
             Refusal::TooManySteers { .. } | Refusal::Storage { .. } => {
                 Self::internal(refusal.to_string())
             }
+            Refusal::NoTurnsToList => Self::new(NOT_SUPPORTED, refusal.to_string()),
             Refusal::ReadStateConflict { ref current } => Self::invalid(refusal.to_string())
                 .with_data(serde_json::json!({
                     "reason": "readStateConflict",
@@ -129,6 +139,7 @@ impl From<Refusal> for ApiError {
             | Refusal::NoTurnToInterrupt
             | Refusal::InterruptMismatch { .. }
             | Refusal::EmptyName
+            | Refusal::NoRollout { .. }
             | Refusal::NoSuchTurn { .. }
             | Refusal::EphemeralRevert
             | Refusal::LegacyRevert

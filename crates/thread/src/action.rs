@@ -173,8 +173,11 @@ pub struct View {
     pub thread: loomd_protocol::Thread,
     /// Its settings.
     pub settings: ThreadSettings,
-    /// All turns with all items, oldest first; the running one is last.
+    /// All turns with all items, oldest first; the running one is last. In the answer
+    /// to a resume only those that were asked for.
     pub turns: Vec<Arc<Turn>>,
+    /// The newest turn and the newest item of all, whatever `turns` holds.
+    pub newest: Newest,
     /// Tokens so far and the turn that reported them last.
     pub token_usage: Option<(String, ThreadTokenUsage)>,
     /// What of it the user has not read.
@@ -183,6 +186,15 @@ pub struct View {
     pub seq: u64,
     /// Whether the thread has a rollout.
     pub materialized: bool,
+}
+
+/// The ids from which a client pages back.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Newest {
+    /// The newest turn.
+    pub turn_id: Option<String>,
+    /// The newest item, behind its turn.
+    pub item: Option<(String, String)>,
 }
 
 /// One request to the model.

@@ -6,7 +6,8 @@ use loomd_base::ConnectionId;
 use loomd_events::{HistoryItem, MessagePart, ModelEvent, ToolEvent};
 use loomd_protocol::{
     AbsolutePathBuf, ApprovalsReviewer, AskForApproval, CollaborationMode, Personality,
-    ReasoningEffort, ReasoningSummary, SandboxPolicy, ThreadReadStateOperation, UserInput,
+    ReasoningEffort, ReasoningSummary, SandboxPolicy, ThreadReadStateOperation, TurnItemsView,
+    UserInput,
 };
 use serde_json::value::RawValue;
 
@@ -117,8 +118,20 @@ pub struct ResumeRequest {
     /// The connection to subscribe.
     pub connection: ConnectionId,
     /// Whether the client gets all turns in the answer, and with them the token usage.
-    /// The view holds them either way, since pages and cursors are made from it.
     pub with_turns: bool,
+    /// The page of turns that comes with the answer.
+    pub page: Option<TurnWindow>,
+}
+
+/// Some of a thread's turns, counted from one end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TurnWindow {
+    /// How many at most.
+    pub count: usize,
+    /// From the newest back; else from the oldest on.
+    pub newest_first: bool,
+    /// Which items of them are looked at; a view may hold fewer of a running turn.
+    pub items: TurnItemsView,
 }
 
 /// A message from the user, in the client's words and in the model's.

@@ -27,12 +27,13 @@ mod refusal;
 mod sampling;
 mod thread;
 mod turn;
+mod view;
 
-pub use action::{Action, Audience, ModelStart, Reply, View};
+pub use action::{Action, Audience, ModelStart, Newest, Reply, View};
 pub use context::{ContextPart, ContextRole};
 pub use input::{
     Command, Input, ModelFacts, ReplyTo, ResumeRequest, SettingsPatch, SharedJson, TurnRequest,
-    UserMessage,
+    TurnWindow, UserMessage,
 };
 pub use ops::reload::{RevertFrom, Rewound};
 pub use ops::settings::patched;

@@ -37,6 +37,15 @@ pub enum Refusal {
     /// A name of blanks.
     #[error("thread name must not be empty")]
     EmptyName,
+    /// Resuming, or forking, what has no rollout.
+    #[error("no rollout found for thread id {thread_id}")]
+    NoRollout {
+        /// The thread.
+        thread_id: String,
+    },
+    /// The turns of a thread that never had one.
+    #[error("list_turns is not supported yet")]
+    NoTurnsToList,
     /// Reverting to a turn that is not there.
     #[error("turn not found: {turn_id}")]
     NoSuchTurn {

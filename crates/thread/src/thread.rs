@@ -13,7 +13,7 @@ use loomd_protocol::{
 
 use crate::ops::ask::OpenAsk;
 use crate::turn::ActiveTurn;
-use crate::{Action, Audience, Command, ContextPart, Input, Refusal, Reply, ReplyTo, View};
+use crate::{Action, Audience, Command, ContextPart, Input, Refusal, Reply, ReplyTo};
 
 /// Steers that may wait for the model in one turn; one more is refused.
 pub const QUEUED_STEERS_MAX: usize = 64;
@@ -86,6 +86,8 @@ pub struct Thread {
     pub(crate) failed: bool,
     /// The status that clients were told last; `None` before the first telling.
     announced: Option<ThreadStatus>,
+    /// What the next resume is told first.
+    pub(crate) notice: Option<String>,
     /// A thread without a turn has no rollout yet.
     pub(crate) materialized: bool,
     /// No more commands are taken.
@@ -136,6 +138,7 @@ impl Thread {
                 revision: setup.read_revision,
             },
             failed: false,
+            notice: None,
             closing: false,
             seq: setup.last_seq,
             generation: 0,
@@ -295,6 +298,18 @@ impl Thread {
         );
     }
 
+    /// Something to say to the client that resumes the thread next.
+    #[must_use]
+    pub fn with_notice(mut self, notice: Option<String>) -> Self {
+        self.notice = notice;
+        self
+    }
+
+    /// Whether clients were told of the thread since it was loaded.
+    pub(crate) fn is_announced(&self) -> bool {
+        self.announced.is_some()
+    }
+
     /// Counts the status as told, where clients need not hear of it.
     pub(crate) fn assume_announced(&mut self) {
         self.announced = Some(self.status());
@@ -317,24 +332,6 @@ impl Thread {
             self.act(Action::Unsubscribe(connection));
         }
         was
-    }
-
-    pub(crate) fn view(&self) -> View {
-        let mut thread = self.info.clone();
-        thread.status = self.status();
-        let running = self
-            .active
-            .as_ref()
-            .map(|active| Arc::new(active.snapshot()));
-        View {
-            thread,
-            settings: (*self.settings).clone(),
-            turns: self.turns.iter().cloned().chain(running).collect(),
-            token_usage: self.token_usage.clone(),
-            read_state: self.read_state.clone(),
-            seq: self.seq,
-            materialized: self.materialized,
-        }
     }
 
     /// What lists show of the thread: everything but its turns.

@@ -349,7 +349,7 @@ impl Show {
 }
 
 /// The turns that the server has read back, with all of their items.
-async fn stored_turns(client: &mut Client, thread_id: &str) -> anyhow::Result<Vec<Turn>> {
+async fn stored_turns(client: &mut Client, thread_id: &str) -> anyhow::Result<Vec<Arc<Turn>>> {
     let mut params: ThreadTurnsListParams = serde_json::from_value(json!({"threadId": thread_id}))
         .expect("every other member of thread/turns/list may be absent");
     params.items_view = Some(TurnItemsView::Full);

@@ -9,10 +9,12 @@ pub(crate) mod connection;
 pub(crate) mod extensions;
 pub(crate) mod offset;
 pub(crate) mod paging;
+pub(crate) mod redact;
 pub(crate) mod skills;
 pub(crate) mod thread_manage;
 pub(crate) mod thread_open;
 pub(crate) mod thread_read;
+pub(crate) mod thread_resume;
 pub(crate) mod thread_revert;
 pub(crate) mod turn;
 pub(crate) mod vendor;
@@ -31,6 +33,7 @@ pub(crate) fn routes() -> Vec<Route> {
         thread_manage::routes(),
         thread_open::routes(),
         thread_read::routes(),
+        thread_resume::routes(),
         thread_revert::routes(),
         turn::routes(),
     ]

@@ -10,6 +10,7 @@ use loomd_protocol::{
     ItemKind, SortDirection, ThreadItem, ThreadItemEntry, ThreadItemsListAnchor,
     ThreadItemsListCursor, Turn, TurnItemsView, TurnsPage,
 };
+use loomd_thread::Newest;
 use serde::{Deserialize, Serialize};
 
 use crate::errors::{ApiError, ApiResult};
@@ -61,15 +62,24 @@ fn item_cursor(turn_id: &str, item: &ThreadItem, include_anchor: bool) -> String
 }
 
 /// The cursor from which a client pages back through all turns.
-pub(crate) fn newest_turn_cursor(turns: &[Arc<Turn>]) -> Option<String> {
-    turns.last().map(|turn| turn_cursor(turn, true))
+pub(crate) fn newest_turn_cursor(newest: &Newest) -> Option<String> {
+    let anchor = Anchor {
+        turn_id: Some(newest.turn_id.clone()?),
+        item_id: None,
+        include_anchor: true,
+    };
+    Some(anchor.write())
 }
 
 /// The cursor from which a client pages back through all items.
-pub(crate) fn newest_item_cursor(turns: &[Arc<Turn>]) -> Option<String> {
-    let turn = turns.iter().rev().find(|turn| !turn.items.is_empty())?;
-    let item = turn.items.last()?;
-    Some(item_cursor(&turn.id, item, true))
+pub(crate) fn newest_item_cursor(newest: &Newest) -> Option<String> {
+    let (turn_id, item_id) = newest.item.clone()?;
+    let anchor = Anchor {
+        turn_id: Some(turn_id),
+        item_id: Some(item_id),
+        include_anchor: true,
+    };
+    Some(anchor.write())
 }
 
 /// Where a page lies in a list of `len`: indexes in the order of the page, whether
@@ -110,6 +120,17 @@ pub(crate) struct TurnQuery {
     pub(crate) view: Option<TurnItemsView>,
 }
 
+impl TurnQuery {
+    /// Turns of the page at most.
+    pub(crate) fn count(&self) -> usize {
+        limit(self.limit, TURNS_DEFAULT, TURNS_MAX)
+    }
+
+    pub(crate) fn is_newest_first(&self) -> bool {
+        self.direction != Some(SortDirection::Asc)
+    }
+}
+
 /// One page of turns, newest first unless asked otherwise.
 pub(crate) fn turns_page(turns: &[Arc<Turn>], query: &TurnQuery) -> ApiResult<TurnsPage> {
     let start = match &query.cursor {
@@ -126,8 +147,7 @@ pub(crate) fn turns_page(turns: &[Arc<Turn>], query: &TurnQuery) -> ApiResult<Tu
         }
     };
     let direction = query.direction.unwrap_or(SortDirection::Desc);
-    let limit = limit(query.limit, TURNS_DEFAULT, TURNS_MAX);
-    let window = window(turns.len(), start, direction, limit);
+    let window = window(turns.len(), start, direction, query.count());
     let view = query.view.unwrap_or(TurnItemsView::Summary);
     let page: Vec<&Arc<Turn>> = window.indexes.iter().map(|at| &turns[*at]).collect();
     Ok(TurnsPage {
@@ -140,9 +160,10 @@ pub(crate) fn turns_page(turns: &[Arc<Turn>], query: &TurnQuery) -> ApiResult<Tu
     })
 }
 
-/// A turn with as many of its items as asked for.
-pub(crate) fn seen(turn: &Turn, view: TurnItemsView) -> Turn {
+/// A turn with as many of its items as asked for; with all of them it is shared.
+pub(crate) fn seen(turn: &Arc<Turn>, view: TurnItemsView) -> Arc<Turn> {
     let items = match view {
+        TurnItemsView::Full if turn.items_view == view => return Arc::clone(turn),
         TurnItemsView::Full => turn.items.clone(),
         TurnItemsView::NotLoaded => Vec::new(),
         TurnItemsView::Summary => {
@@ -151,7 +172,7 @@ pub(crate) fn seen(turn: &Turn, view: TurnItemsView) -> Turn {
             first.into_iter().chain(last).cloned().collect()
         }
     };
-    Turn {
+    Arc::new(Turn {
         id: turn.id.clone(),
         root_turn_id: turn.root_turn_id.clone(),
         items,
@@ -161,7 +182,7 @@ pub(crate) fn seen(turn: &Turn, view: TurnItemsView) -> Turn {
         started_at: turn.started_at,
         completed_at: turn.completed_at,
         duration_ms: turn.duration_ms,
-    }
+    })
 }
 
 fn is_user_message(item: &ThreadItem) -> bool {

@@ -308,23 +308,27 @@ async fn inject_items(
     if params.items.is_empty() {
         return Err(ApiError::invalid("items must not be empty"));
     }
-    let items = params
-        .items
-        .iter()
-        .enumerate()
-        .map(|(index, item)| {
-            history_item(item).map_err(|reason| {
-                ApiError::invalid(format!(
-                    "items[{index}] is not a valid response item: {reason}"
-                ))
-            })
-        })
-        .collect::<ApiResult<Vec<_>>>()?;
+    let items = history_items("items", &params.items)?;
     Ok(ThreadCall {
         thread,
         command: Command::Inject(items),
         shape: Box::new(|_done| Ok(ThreadInjectItemsResponse {})),
     })
+}
+
+/// Entries of the model's history, as a member of a request has them.
+pub(crate) fn history_items(
+    member: &str,
+    items: &[serde_json::Value],
+) -> ApiResult<Vec<HistoryItem>> {
+    let read = |(index, item)| {
+        history_item(item).map_err(|reason| {
+            ApiError::invalid(format!(
+                "{member}[{index}] is not a valid response item: {reason}"
+            ))
+        })
+    };
+    items.iter().enumerate().map(read).collect()
 }
 
 fn history_item(item: &serde_json::Value) -> Result<HistoryItem, String> {

@@ -118,7 +118,7 @@ async fn read(cx: Cx, params: ThreadReadParams) -> ApiResult<ThreadReadResponse>
         });
         let now_ms = cx.server.clock.now().wall_ms;
         send_to([&cx.peer].into_iter(), &note, now_ms);
-        thread.turns = seen.turns.iter().map(|turn| Turn::clone(turn)).collect();
+        thread.turns = seen.turns;
     }
     Ok(ThreadReadResponse {
         thread,

@@ -3,7 +3,7 @@
 use loomd_base::ThreadId;
 use loomd_protocol::{
     Thread, ThreadRevertParams, ThreadRevertResponse, ThreadRollbackParams, ThreadRollbackResponse,
-    Turn, methods,
+    methods,
 };
 use loomd_thread::{Reply, RevertFrom, View};
 
@@ -27,8 +27,8 @@ async fn revert(cx: Cx, params: ThreadRevertParams, answer: Answer<methods::Thre
     };
     let responder = Responder::new(move |result: ApiResult<Reply>| {
         answer.send(result.and_then(view).map(|view| ThreadRevertResponse {
-            turns_backwards_cursor: paging::newest_turn_cursor(&view.turns),
-            items_backwards_cursor: paging::newest_item_cursor(&view.turns),
+            turns_backwards_cursor: paging::newest_turn_cursor(&view.newest),
+            items_backwards_cursor: paging::newest_item_cursor(&view.newest),
             thread: view.thread,
         }));
     });
@@ -46,13 +46,12 @@ async fn rollback(cx: Cx, params: ThreadRollbackParams, answer: Answer<methods::
     }
     let responder = Responder::new(move |result: ApiResult<Reply>| {
         answer.send(result.and_then(view).map(|view| {
-            let turns = view.turns.iter().map(|turn| Turn::clone(turn)).collect();
-            ThreadRollbackResponse {
-                thread: Thread {
-                    turns,
-                    ..view.thread
-                },
-            }
+            let turns = view.turns;
+            let thread = Thread {
+                turns,
+                ..view.thread
+            };
+            ThreadRollbackResponse { thread }
         }));
     });
     deliver(&cx, id, RevertFrom::Last(params.num_turns), responder).await;

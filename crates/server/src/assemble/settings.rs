@@ -35,19 +35,19 @@ pub(crate) struct Overrides {
 }
 
 impl Overrides {
-    pub(crate) fn from_resume(params: ThreadResumeParams) -> Self {
+    pub(crate) fn from_resume(params: &ThreadResumeParams) -> Self {
         Self {
-            model: params.model,
-            model_provider: params.model_provider,
-            service_tier: params.service_tier.flatten(),
-            cwd: params.cwd,
-            approval_policy: params.approval_policy,
+            model: params.model.clone(),
+            model_provider: params.model_provider.clone(),
+            service_tier: params.service_tier.clone().flatten(),
+            cwd: params.cwd.clone(),
+            approval_policy: params.approval_policy.clone(),
             approvals_reviewer: params.approvals_reviewer,
             sandbox: params.sandbox,
-            permissions: params.permissions,
-            config: params.config.unwrap_or_default(),
-            base_instructions: params.base_instructions,
-            developer_instructions: params.developer_instructions,
+            permissions: params.permissions.clone(),
+            config: params.config.clone().unwrap_or_default(),
+            base_instructions: params.base_instructions.clone(),
+            developer_instructions: params.developer_instructions.clone(),
             personality: params.personality,
         }
     }

@@ -121,6 +121,7 @@ fn load_forked(
     let mut assembly = assemble::stored(server, overrides, &path, name.clone(), snapshot)?;
     // Clients learn its status from the answer, as with any thread that was just made.
     assembly.setup.origin = Origin::Fork;
+    assembly.notice = None;
     if let Some(name) = name {
         let now_ms = server.clock.now().wall_ms;
         server.library.set_name(id, &name, now_ms)?;
@@ -194,7 +195,7 @@ impl Body {
             installation_id: crate::api::catalog::installation_id(server),
             server: Arc::clone(server),
         };
-        let core = Thread::new(assembly.setup);
+        let core = Thread::new(assembly.setup).with_notice(assembly.notice);
         Self {
             tools: Tools::new(server, &core, &config),
             core,

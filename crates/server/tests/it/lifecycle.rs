@@ -107,6 +107,8 @@ async fn unsubscribing_and_leaving_end_what_a_client_is_told() {
     let mut first = server.client().await;
     let mut second = server.client().await;
     let thread = first.start_thread(&server.work()).await;
+    first.run_turn(&thread, "hello").await;
+    first.pending_notes();
     let id = json!({"threadId": thread});
     for expected in ["unsubscribed", "notSubscribed"] {
         let answer = first

@@ -7,5 +7,6 @@ mod handshake;
 mod lifecycle;
 mod reading;
 mod reload;
+mod resume;
 mod settings;
 mod turns;

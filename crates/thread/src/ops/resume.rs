@@ -3,20 +3,24 @@
 use loomd_base::ConnectionId;
 use loomd_protocol::{
     DeprecationNoticeNotification, ServerNotification, ThreadGoalClearedNotification,
-    ThreadTokenUsageUpdatedNotification,
+    ThreadHistoryMode, ThreadTokenUsageUpdatedNotification, WarningNotification,
 };
 
 use crate::thread::Thread;
-use crate::{Audience, Reply, ReplyTo, ResumeRequest};
+use crate::{Audience, Refusal, Reply, ReplyTo, ResumeRequest};
 
 impl Thread {
     /// Subscribes, then answers, in the order that clients rely on: a new status of a
     /// thread that was just loaded, the answer, the token usage (to this client, if
-    /// it asked for turns), the goal snapshot, the questions that are open.
+    /// it asked for turns or the thread was just loaded), the goal snapshot, the questions that are open.
     pub(crate) fn on_resume(&mut self, reply: ReplyTo, request: ResumeRequest) {
         let caller = Audience::One(request.connection);
-        self.touch();
-        if request.with_turns {
+        // Nobody was told of the thread since it was loaded.
+        let is_cold = !self.is_announced();
+        if request.with_turns
+            && self.info.history_mode == ThreadHistoryMode::Paginated
+            && !self.info.ephemeral
+        {
             self.notify(
                 caller,
                 ServerNotification::DeprecationNotice(DeprecationNoticeNotification {
@@ -27,11 +31,26 @@ impl Thread {
                 }),
             );
         }
+        if let Err(refusal) = self.may_resume(request.with_turns) {
+            return self.refuse(reply, refusal);
+        }
+        self.touch();
+        if let Some(message) = self.notice.take() {
+            let notification = WarningNotification {
+                thread_id: Some(self.wire_id()),
+                message,
+            };
+            self.notify(caller, ServerNotification::Warning(notification));
+        }
         self.announce_status();
         self.subscribe(request.connection);
-        let view = self.view();
+        let view = if request.with_turns {
+            self.view()
+        } else {
+            self.view_within(request.page)
+        };
         self.reply(reply, Reply::View(Box::new(view)));
-        if request.with_turns {
+        if request.with_turns || is_cold {
             self.tell_usage_to(request.connection);
         }
         let thread_id = self.wire_id();
@@ -40,6 +59,20 @@ impl Thread {
             ServerNotification::ThreadGoalCleared(ThreadGoalClearedNotification { thread_id }),
         );
         self.ask_again(request.connection);
+    }
+
+    /// What keeps nothing on disk cannot be resumed, even while it is loaded.
+    fn may_resume(&self, with_turns: bool) -> Result<(), Refusal> {
+        if self.materialized && !self.info.ephemeral {
+            return Ok(());
+        }
+        let is_paginated = self.info.history_mode == ThreadHistoryMode::Paginated;
+        if with_turns && is_paginated && !self.info.ephemeral {
+            return Err(Refusal::NoTurnsToList);
+        }
+        Err(Refusal::NoRollout {
+            thread_id: self.wire_id(),
+        })
     }
 
     /// Tells one client the tokens so far, if they are known.

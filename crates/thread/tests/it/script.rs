@@ -10,11 +10,11 @@ use loomd_events::{
 };
 use loomd_protocol::{
     CodexErrorInfo, CommandExecutionItem, CommandExecutionSource, CommandExecutionStatus, ItemKind,
-    ServerRequestParams, ThreadItem, TokenUsageBreakdown, Turn, UserInput,
+    ServerRequestParams, ThreadItem, TokenUsageBreakdown, Turn, TurnItemsView, UserInput,
 };
 use loomd_thread::{
     Command, ContextPart, ContextRole, Input, ModelFacts, ReplyTo, ResumeRequest, RevertFrom,
-    Rewound, SettingsPatch, SharedJson, Thread, TurnRequest, UserMessage,
+    Rewound, SettingsPatch, SharedJson, Thread, TurnRequest, TurnWindow, UserMessage,
 };
 use serde_json::value::RawValue;
 
@@ -151,7 +151,12 @@ impl Player {
                 let (who, how) = rest.split_once(' ').unwrap_or((rest, ""));
                 self.command(Command::Resume(ResumeRequest {
                     connection: connection(who),
-                    with_turns: how != "without turns",
+                    with_turns: how.is_empty(),
+                    page: how.strip_prefix("last ").map(|count| TurnWindow {
+                        count: count.parse().expect("a number of turns"),
+                        newest_first: true,
+                        items: TurnItemsView::Summary,
+                    }),
                 }))
             }
             "unsubscribe" => self.command(Command::Unsubscribe(connection(rest))),
