@@ -76,6 +76,15 @@ pub(crate) struct Content {
     version: OnceLock<String>,
 }
 
+impl PartialEq for Content {
+    /// The version follows from the rest, once somebody asked for it.
+    fn eq(&self, other: &Self) -> bool {
+        self.table == other.table
+            && self.resolved == other.resolved
+            && self.dropped == other.dropped
+    }
+}
+
 impl Content {
     /// Takes `table`, whose relative paths count from `folder`.
     pub(crate) fn new(table: Table, folder: &Path, environment: &Environment) -> Self {
@@ -124,7 +133,7 @@ impl Layer {
 }
 
 /// A layer as a snapshot remembers it, for what is read per file (hooks, rules, skills).
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct LayerInfo {
     /// Where it comes from.
     pub source: LayerSource,

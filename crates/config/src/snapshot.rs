@@ -41,7 +41,7 @@ const AGENT_LIMITS_DEFAULT: AgentLimits = AgentLimits {
 };
 
 /// The configuration at one moment, for one working folder and request.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct Config {
     /// The home folder.
     pub home: PathBuf,

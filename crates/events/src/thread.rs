@@ -146,7 +146,7 @@ pub struct SessionMeta {
     /// Id of the provider in the configuration.
     pub model_provider: String,
     /// The base instructions the thread runs with.
-    pub base_instructions: Option<String>,
+    pub base_instructions: Option<Arc<str>>,
     /// State of the working folder's repository.
     pub git: Option<GitInfo>,
     /// The thread it was forked from.

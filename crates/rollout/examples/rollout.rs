@@ -100,7 +100,7 @@ fn write(home: &Path, cwd: &str, thread: &str, provider: &str) -> Result<(), Fai
         }
         writer.append(&events)?;
     }
-    writer.sync_handle().sync()?;
+    writer.sync_handle().expect("an awake writer").sync()?;
     println!("{}", writer.path().display());
     Ok(())
 }

@@ -28,6 +28,10 @@ pub enum Error {
     /// text is the reference's (0.169.0).
     #[error("thread {0} already has an active writer")]
     Locked(ThreadId),
+    /// While nothing ran in this thread, another process wrote to its rollout. What is
+    /// loaded here is out of date; loading it anew helps.
+    #[error("thread {0} was continued by another program; unload it and resume it again")]
+    WrittenByAnother(ThreadId),
     /// Another process sits on the lock that guards the writers' locks.
     #[error("timed out waiting for {}", .0.display())]
     LockBusy(PathBuf),

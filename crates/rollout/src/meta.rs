@@ -176,7 +176,8 @@ pub(crate) fn decode(json: &str) -> Option<FileMeta> {
             model_provider: read.model_provider.unwrap_or_default(),
             base_instructions: read
                 .base_instructions
-                .and_then(|raw| instructions(raw.get())),
+                .and_then(|raw| instructions(raw.get()))
+                .map(Into::into),
             git: read.git.map(DiskGit::into_info),
             forked_from_id: read.forked_from_id,
             parent_thread_id: read.parent_thread_id,
@@ -306,7 +307,7 @@ mod tests {
             source,
             thread_source: Some("user".to_owned()),
             model_provider: "mock".to_owned(),
-            base_instructions: Some("be good".to_owned()),
+            base_instructions: Some("be good".into()),
             git: Some(GitInfo {
                 sha: Some("abc".to_owned()),
                 branch: None,

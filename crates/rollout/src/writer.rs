@@ -3,7 +3,8 @@
 //! Invariants
 //! - Whole lines, one write per call; after a failed write the next one begins on a
 //!   line of its own.
-//! - A writer holds the thread's [`WriterLock`] for as long as it lives.
+//! - A writer that is awake holds the thread's [`WriterLock`] and the file. At rest it
+//!   holds nothing, and it wakes only if the file is as it left it.
 //! - After [`Writer::open`] nothing is unfinished: what a dead writer left open is in
 //!   the file as interrupted, the journal is gone, and 0.169.0 accepts the file.
 //!
@@ -33,12 +34,35 @@ use crate::read::{load, read_meta, restore_unfinished};
 #[derive(Debug)]
 pub struct Writer {
     path: PathBuf,
-    file: Arc<File>,
+    home: PathBuf,
+    thread: ThreadId,
+    files: Files,
     encoder: Encoder,
     /// Whether the file may end in the middle of a line.
     torn: bool,
     journal: Journal,
-    _lock: WriterLock,
+}
+
+/// What a writer has open.
+#[derive(Debug)]
+enum Files {
+    Awake {
+        file: Arc<File>,
+        _lock: WriterLock,
+    },
+    /// Nothing, and the length of the file as it was left.
+    AtRest {
+        bytes: u64,
+    },
+}
+
+impl Files {
+    fn awake(file: File, lock: WriterLock) -> Self {
+        Self::Awake {
+            file: Arc::new(file),
+            _lock: lock,
+        }
+    }
 }
 
 /// Brings what was appended to the disk, from any thread.
@@ -93,11 +117,12 @@ impl Writer {
         })?;
         Ok(Self {
             path,
-            file: Arc::new(file),
+            home: home.to_path_buf(),
+            thread,
+            files: Files::awake(file, lock),
             encoder: Encoder::new(Some(0)),
             torn: false,
             journal: Journal::new(home, thread),
-            _lock: lock,
         })
     }
 
@@ -128,11 +153,12 @@ impl Writer {
         };
         let mut writer = Self {
             path: path.to_path_buf(),
-            file: Arc::new(file),
+            home: home.to_path_buf(),
+            thread,
+            files: Files::awake(file, lock),
             encoder: Encoder::new(ordinal),
             torn: tail.bytes > 0 && !tail.ended,
             journal: Journal::new(home, thread),
-            _lock: lock,
         };
         let stored_seq = decoded.last_seq;
         let unfinished = restore_unfinished(home, &mut decoded);
@@ -177,14 +203,56 @@ impl Writer {
     /// # Errors
     /// The operating system's.
     pub fn partial(&mut self, events: &[Sequenced]) -> Result<()> {
+        if !events.is_empty() {
+            self.wake()?;
+        }
         self.journal.record(events)
     }
 
-    /// For bringing what was appended to the disk elsewhere.
+    /// For bringing what was appended to the disk elsewhere; `None` at rest.
     #[must_use]
-    pub fn sync_handle(&self) -> SyncHandle {
-        SyncHandle {
-            file: Arc::clone(&self.file),
+    pub fn sync_handle(&self) -> Option<SyncHandle> {
+        match &self.files {
+            Files::Awake { file, .. } => Some(SyncHandle {
+                file: Arc::clone(file),
+            }),
+            Files::AtRest { .. } => None,
+        }
+    }
+
+    /// Lets go of the file, the journal and the lock; the next `append` or `partial`
+    /// takes them again. Meanwhile others may open the thread; if one of them writes to
+    /// it, this writer stays at rest for good.
+    ///
+    /// # Errors
+    /// The operating system's; the writer stays awake.
+    pub fn rest(&mut self) -> Result<()> {
+        if let Files::Awake { file, .. } = &self.files {
+            let metadata = file.metadata().map_err(io_error("measure", &self.path))?;
+            self.journal.close();
+            self.encoder.bytes = Vec::new();
+            self.files = Files::AtRest {
+                bytes: metadata.len(),
+            };
+        }
+        Ok(())
+    }
+
+    /// Takes the lock and the file, unless they are held.
+    fn wake(&mut self) -> Result<&Arc<File>> {
+        if let Files::AtRest { bytes } = self.files {
+            let lock = WriterLock::take(&self.home, self.thread)?;
+            let opened = OpenOptions::new().append(true).open(&self.path);
+            let file = opened.map_err(io_error("open", &self.path))?;
+            let metadata = file.metadata().map_err(io_error("measure", &self.path))?;
+            if metadata.len() != bytes {
+                return Err(Error::WrittenByAnother(self.thread));
+            }
+            self.files = Files::awake(file, lock);
+        }
+        match &self.files {
+            Files::Awake { file, .. } => Ok(file),
+            Files::AtRest { .. } => Err(Error::WrittenByAnother(self.thread)),
         }
     }
 
@@ -207,8 +275,16 @@ impl Writer {
         if self.torn {
             self.encoder.bytes.insert(0, b'\n');
         }
-        let mut file = &*self.file;
-        let written = file.write_all(&self.encoder.bytes);
+        let written = match self.wake() {
+            Ok(file) => {
+                let mut file: &File = &Arc::clone(file);
+                file.write_all(&self.encoder.bytes)
+            }
+            Err(error) => {
+                self.encoder.bytes.clear();
+                return Err(error);
+            }
+        };
         self.torn = written.is_err();
         self.encoder.bytes.clear();
         written.map_err(io_error("write to", &self.path))

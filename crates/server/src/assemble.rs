@@ -17,6 +17,7 @@ use loomd_thread::{Origin, SharedJson, ThreadSetup};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use crate::common::BaseInstructions;
 use crate::errors::{ApiError, ApiResult};
 use crate::router::Cx;
 use crate::{PROTOCOL_VERSION, Server};
@@ -104,7 +105,7 @@ fn new_thread(cx: &Cx, mut overrides: Overrides, kind: Kind) -> ApiResult<Assemb
     let cwd = absolute(server, overrides.cwd.as_deref().unwrap_or("."));
     let ephemeral = kind.ephemeral;
     let config = overrides.load(server, cwd.as_path())?;
-    let base_text = base_instructions(&overrides, &config, None);
+    let base = base_instructions(server, &overrides, &config, None);
     let settings = settings::settings(&overrides, &config, cwd.clone(), None);
     let now = server.clock.now();
     let source = server.source.clone();
@@ -118,7 +119,7 @@ fn new_thread(cx: &Cx, mut overrides: Overrides, kind: Kind) -> ApiResult<Assemb
         source,
         thread_source: kind.thread_source,
         model_provider: settings.model_provider.clone(),
-        base_instructions: Some(base_text.clone()),
+        base_instructions: Some(Arc::clone(&base.text)),
         git: None,
         forked_from_id: None,
         parent_thread_id: None,
@@ -146,7 +147,7 @@ fn new_thread(cx: &Cx, mut overrides: Overrides, kind: Kind) -> ApiResult<Assemb
             origin: kind.origin,
             info,
             settings,
-            base_instructions: base_message(&base_text),
+            base_instructions: base.message.clone(),
             turns: Vec::new(),
             history: Vec::new(),
             token_usage: None,
@@ -183,7 +184,8 @@ pub(crate) fn stored(
         overrides.model_provider = Some(snapshot.meta.model_provider.clone());
     }
     let config = overrides.load(server, cwd.as_path())?;
-    let base_text = base_instructions(
+    let base = base_instructions(
+        server,
         &overrides,
         &config,
         snapshot.meta.base_instructions.as_deref(),
@@ -219,7 +221,7 @@ pub(crate) fn stored(
             origin: Origin::Stored,
             info,
             settings,
-            base_instructions: base_message(&base_text),
+            base_instructions: base.message.clone(),
             turns: snapshot.turns,
             history: snapshot.history,
             token_usage: snapshot.token_usage,
@@ -353,23 +355,29 @@ pub(crate) fn instruction_sources(server: &Server, cwd: &AbsolutePathBuf) -> Vec
         .collect()
 }
 
-fn base_instructions(overrides: &Overrides, config: &Config, recorded: Option<&str>) -> String {
-    overrides
+fn base_instructions(
+    server: &Server,
+    overrides: &Overrides,
+    config: &Config,
+    recorded: Option<&str>,
+) -> Arc<BaseInstructions> {
+    let text = overrides
         .base_instructions
         .as_deref()
         .or(recorded)
         .or(config.base_instructions.as_deref())
-        .map_or_else(
-            || loomd_model::base_instructions().to_owned(),
-            str::to_owned,
-        )
-}
-
-fn base_message(text: &str) -> HistoryItem {
+        .unwrap_or_else(|| loomd_model::base_instructions());
     let id = Uuid::new_v5(&INSTRUCTIONS_NAMESPACE, text.as_bytes());
-    HistoryItem::message(
+    let message = HistoryItem::message(
         &format!("msg_{id}"),
         "developer",
         &[MessagePart::text(text)],
-    )
+    );
+    server
+        .in_common
+        .instructions
+        .share(Arc::new(BaseInstructions {
+            text: text.into(),
+            message,
+        }))
 }

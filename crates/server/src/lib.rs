@@ -13,6 +13,7 @@
 
 mod api;
 mod assemble;
+mod common;
 mod errors;
 mod host;
 mod ids;
@@ -34,6 +35,7 @@ use loomd_config::{Environment, Loader};
 use loomd_protocol::SessionSource;
 use loomd_rpc::{Outbound, Service};
 
+use crate::common::InCommon;
 use crate::errors::{ApiError, ApiResult};
 use crate::host::Registry;
 use crate::library::Library;
@@ -95,6 +97,7 @@ pub struct Server {
     pub(crate) registry: Registry,
     pub(crate) router: Router,
     pub(crate) library: Arc<Library>,
+    pub(crate) in_common: InCommon,
     pub(crate) user_agent: UserAgent,
     /// Read, or made, when somebody asks for it.
     pub(crate) installation_id: OnceLock<String>,
@@ -127,6 +130,7 @@ impl Server {
                 options.environment.clone(),
             ),
             library: Arc::new(Library::new(options.home.clone())),
+            in_common: InCommon::default(),
             user_agent: UserAgent::new(&options.environment),
             installation_id: OnceLock::new(),
             home: options.home,

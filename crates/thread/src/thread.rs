@@ -378,6 +378,12 @@ impl Thread {
         self.materialized
     }
 
+    /// Whether nothing runs: no turn, and no command in the background.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.active.is_none() && self.open_items.is_empty()
+    }
+
     /// Repeats the turn's diff, as the reference does after each step.
     pub(crate) fn repeat_diff(&mut self, cx: Cx<'_>) {
         let Some(active) = &self.active else { return };

@@ -260,8 +260,9 @@ impl Journal {
         Ok(())
     }
 
-    /// Opens the journal for appending; what a dead writer left is gone by now.
-    fn create(&self) -> Result<File> {
+    /// Opens the journal for appending; what a dead writer left is gone by now, and what
+    /// this one left may be.
+    fn create(&mut self) -> Result<File> {
         if let Some(folder) = self.path.parent() {
             fs::create_dir_all(folder).map_err(io_error("create", folder))?;
         }
@@ -270,6 +271,8 @@ impl Journal {
             .append(true)
             .open(&self.path)
             .map_err(io_error("open", &self.path))?;
+        let metadata = file.metadata().map_err(io_error("measure", &self.path))?;
+        self.bytes = self.bytes.min(metadata.len());
         file.set_len(self.bytes)
             .map_err(io_error("empty", &self.path))?;
         Ok(file)
@@ -306,14 +309,23 @@ impl Journal {
         ended && self.open.is_empty()
     }
 
+    /// Lets go of the file; the next record opens it again.
+    pub(crate) fn close(&mut self) {
+        self.remove_if_empty();
+        self.file = None;
+        self.buffer = Vec::new();
+    }
+
     /// Empties the journal.
     pub(crate) fn clear(&mut self) -> Result<()> {
         self.full = false;
         self.open.clear();
         if let (Some(file), true) = (&self.file, self.bytes > 0) {
             file.set_len(0).map_err(io_error("empty", &self.path))?;
-            self.bytes = 0;
+        } else if self.bytes > 0 {
+            self.remove();
         }
+        self.bytes = 0;
         Ok(())
     }
 
@@ -355,7 +367,13 @@ impl Journal {
         self.flush()
     }
 
-    fn remove(&mut self) {
+    fn remove_if_empty(&self) {
+        if self.file.is_some() && self.bytes == 0 {
+            self.remove();
+        }
+    }
+
+    fn remove(&self) {
         if let Err(error) = fs::remove_file(&self.path)
             && error.kind() != std::io::ErrorKind::NotFound
         {
@@ -366,9 +384,7 @@ impl Journal {
 
 impl Drop for Journal {
     fn drop(&mut self) {
-        if self.file.is_some() && self.bytes == 0 {
-            self.remove();
-        }
+        self.remove_if_empty();
     }
 }
 

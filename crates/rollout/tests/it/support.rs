@@ -35,7 +35,7 @@ pub(crate) fn meta() -> SessionMeta {
         source: SessionSource::Vscode,
         thread_source: None,
         model_provider: "mock".to_owned(),
-        base_instructions: Some("be brief".to_owned()),
+        base_instructions: Some("be brief".into()),
         git: None,
         forked_from_id: None,
         parent_thread_id: None,

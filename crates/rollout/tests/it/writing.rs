@@ -20,7 +20,11 @@ fn reads_back_what_was_appended() {
     let first = script.whole_turn("t1");
     writer.append(&first).unwrap();
     writer.append(&script.whole_turn("t2")).unwrap();
-    writer.sync_handle().sync().unwrap();
+    writer
+        .sync_handle()
+        .expect("an awake writer")
+        .sync()
+        .unwrap();
 
     let snapshot = read(writer.path()).unwrap();
     assert_eq!(snapshot.meta, meta());
@@ -241,4 +245,43 @@ fn a_list_reads_the_head_alone() {
     assert_eq!(summary.meta, meta());
     assert_eq!(summary.preview, "ask t1");
     assert_eq!(summary.model.as_deref(), Some("mock-model"));
+}
+
+#[test]
+fn a_writer_at_rest_holds_nothing_and_goes_on_where_it_was() {
+    let home = tempfile::tempdir().unwrap();
+    let mut script = Script::default();
+    let mut writer = Writer::create(home.path(), &meta()).unwrap();
+    writer.append(&script.whole_turn("t1")).unwrap();
+    writer.rest().unwrap();
+    assert!(writer.sync_handle().is_none());
+
+    // Somebody else may look and leave it as it is.
+    let (other, snapshot) = Writer::open(writer.path(), T0).unwrap();
+    assert_eq!(snapshot.turns.len(), 1);
+    let refused = writer.append(&script.whole_turn("t2")).unwrap_err();
+    assert!(matches!(refused, Error::Locked(_)), "{refused}");
+    drop(other);
+
+    writer.append(&script.whole_turn("t3")).unwrap();
+    assert_eq!(read(writer.path()).unwrap().turns.len(), 2);
+}
+
+#[test]
+fn a_writer_at_rest_does_not_write_behind_what_another_wrote() {
+    let home = tempfile::tempdir().unwrap();
+    let mut script = Script::default();
+    let mut writer = Writer::create(home.path(), &meta()).unwrap();
+    writer.append(&script.whole_turn("t1")).unwrap();
+    writer.rest().unwrap();
+    let (mut other, _) = Writer::open(writer.path(), T0).unwrap();
+    other.append(&script.whole_turn("t2")).unwrap();
+    drop(other);
+    let whole = fs::read(writer.path()).unwrap();
+
+    for _ in 0..2 {
+        let refused = writer.append(&script.whole_turn("t3")).unwrap_err();
+        assert!(matches!(refused, Error::WrittenByAnother(_)), "{refused}");
+    }
+    assert_eq!(fs::read(writer.path()).unwrap(), whole);
 }

@@ -108,10 +108,10 @@ impl Overrides {
         if let Some(mode) = self.sandbox {
             config.insert("sandbox_mode".to_owned(), sandbox_word(mode).into());
         }
-        server
-            .loader
-            .load(Some(cwd), &config)
-            .map_err(|error| ApiError::invalid(format!("failed to load configuration: {error}")))
+        let loaded = server.loader.load(Some(cwd), &config);
+        let config = loaded
+            .map_err(|error| ApiError::invalid(format!("failed to load configuration: {error}")))?;
+        Ok(server.in_common.configs.share(config))
     }
 }
 

@@ -22,6 +22,9 @@ impl Actor {
             self.perform_one(action, &mut events);
         }
         self.tell(&mut events);
+        if self.core.is_quiet() {
+            self.recorder.rest();
+        }
         self.shared.set_status(self.core.status());
     }
 

@@ -256,7 +256,13 @@ fn toolbox_options(server: &Server, core: &Thread, config: &Config) -> ToolboxOp
         session_id: core.session_id(),
         version: PROTOCOL_VERSION.into(),
         shell: server.environment.var("SHELL").unwrap_or("/bin/sh").into(),
-        environment: Arc::new(shell_environment(server, &config.shell_environment_policy)),
+        environment: server
+            .in_common
+            .environments
+            .share(Arc::new(shell_environment(
+                server,
+                &config.shell_environment_policy,
+            ))),
         model_output_limit: limit,
         offer: Offer {
             update_plan: config.update_plan_tool().unwrap_or(true),

@@ -102,6 +102,15 @@ impl Recorder {
         self.writer = Some(writer);
     }
 
+    /// Nothing runs in the thread: it holds no file and no lock until something does.
+    pub(super) fn rest(&mut self) {
+        if let Some(writer) = &mut self.writer
+            && let Err(error) = writer.rest()
+        {
+            tracing::warn!(thread = %self.meta.id, %error, "rollout stays open");
+        }
+    }
+
     /// The thread is about to be dropped: everything is to be on the disk itself.
     pub(super) fn finish(&mut self) {
         if let Some(writer) = self.writer.take() {
@@ -117,7 +126,9 @@ fn ends_a_turn(event: &Sequenced) -> bool {
 /// Brings what was written to the disk itself, without anybody waiting for it: a
 /// killed server loses nothing that was written, only a machine that loses power does.
 fn sync_aside(writer: &Writer) {
-    let handle = writer.sync_handle();
+    let Some(handle) = writer.sync_handle() else {
+        return;
+    };
     std::mem::drop(tokio::task::spawn_blocking(move || {
         if let Err(error) = handle.sync() {
             tracing::error!(%error, "rollout not synced");

@@ -1,0 +1,85 @@
+//! Values that many threads have in common, kept once.
+//!
+//! A thread's configuration, environment and base instructions are usually those of
+//! every other thread of the server. Each thread makes its own and trades it in here
+//! for the one that is there already.
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use loomd_config::Config;
+use loomd_events::HistoryItem;
+use loomd_tools::ShellEnvironment;
+
+/// Different values that are compared with; of more than these, old ones are forgotten,
+/// which costs memory and nothing else.
+const KNOWN_MAX: usize = 32;
+
+/// Values of one kind, each kept for as long as somebody has it.
+pub(crate) struct Common<T> {
+    // Held for a few comparisons, never over an await.
+    known: Mutex<Vec<Weak<T>>>,
+}
+
+impl<T> Default for Common<T> {
+    fn default() -> Self {
+        Self {
+            known: Mutex::new(Vec::new()),
+        }
+    }
+}
+
+impl<T: PartialEq> Common<T> {
+    /// The value, from whoever had an equal one first.
+    pub(crate) fn share(&self, value: Arc<T>) -> Arc<T> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|value| value.strong_count() > 0);
+        let mut alive = known.iter().filter_map(Weak::upgrade);
+        if let Some(found) = alive.find(|found| *found == value) {
+            return found;
+        }
+        if known.len() >= KNOWN_MAX {
+            known.remove(0);
+        }
+        known.push(Arc::downgrade(&value));
+        value
+    }
+}
+
+/// Base instructions, as text and as the first entry of each request.
+pub(crate) struct BaseInstructions {
+    pub(crate) text: Arc<str>,
+    pub(crate) message: HistoryItem,
+}
+
+impl PartialEq for BaseInstructions {
+    /// The message follows from the text.
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+/// All that threads have in common.
+#[derive(Default)]
+pub(crate) struct InCommon {
+    pub(crate) configs: Common<Config>,
+    pub(crate) environments: Common<ShellEnvironment>,
+    pub(crate) instructions: Common<BaseInstructions>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_values_are_one_as_long_as_somebody_has_them() {
+        let text = |text: &str| Arc::new(text.to_owned());
+        let common = Common::default();
+        let first = common.share(text("a"));
+        assert!(Arc::ptr_eq(&first, &common.share(text("a"))));
+        assert!(!Arc::ptr_eq(&first, &common.share(text("b"))));
+        drop(first);
+        common.share(text("c"));
+        let known = common.known.lock().expect("nobody panicked");
+        assert_eq!(known.len(), 1, "what nobody has is forgotten");
+    }
+}
