@@ -17,7 +17,6 @@ use loomd_thread::{Origin, SharedJson, ThreadSetup};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::common::BaseInstructions;
 use crate::errors::{ApiError, ApiResult};
 use crate::router::Cx;
 use crate::{PROTOCOL_VERSION, Server};
@@ -105,7 +104,7 @@ fn new_thread(cx: &Cx, mut overrides: Overrides, kind: Kind) -> ApiResult<Assemb
     let cwd = absolute(server, overrides.cwd.as_deref().unwrap_or("."));
     let ephemeral = kind.ephemeral;
     let config = overrides.load(server, cwd.as_path())?;
-    let base = base_instructions(server, &overrides, &config, None);
+    let (base_text, base_message) = base_instructions(server, &overrides, &config, None);
     let settings = settings::settings(&overrides, &config, cwd.clone(), None);
     let now = server.clock.now();
     let source = server.source.clone();
@@ -119,7 +118,7 @@ fn new_thread(cx: &Cx, mut overrides: Overrides, kind: Kind) -> ApiResult<Assemb
         source,
         thread_source: kind.thread_source,
         model_provider: settings.model_provider.clone(),
-        base_instructions: Some(Arc::clone(&base.text)),
+        base_instructions: Some(base_text),
         git: None,
         forked_from_id: None,
         parent_thread_id: None,
@@ -147,7 +146,7 @@ fn new_thread(cx: &Cx, mut overrides: Overrides, kind: Kind) -> ApiResult<Assemb
             origin: kind.origin,
             info,
             settings,
-            base_instructions: base.message.clone(),
+            base_instructions: base_message,
             turns: Vec::new(),
             history: Vec::new(),
             token_usage: None,
@@ -184,7 +183,7 @@ pub(crate) fn stored(
         overrides.model_provider = Some(snapshot.meta.model_provider.clone());
     }
     let config = overrides.load(server, cwd.as_path())?;
-    let base = base_instructions(
+    let (base_text, base_message) = base_instructions(
         server,
         &overrides,
         &config,
@@ -221,7 +220,7 @@ pub(crate) fn stored(
             origin: Origin::Stored,
             info,
             settings,
-            base_instructions: base.message.clone(),
+            base_instructions: base_message,
             turns: snapshot.turns,
             history: snapshot.history,
             token_usage: snapshot.token_usage,
@@ -229,7 +228,10 @@ pub(crate) fn stored(
             read_revision: server.ids.v4().to_string(),
             unload_delay: Some(config.thread_unload_delay),
         },
-        meta: snapshot.meta,
+        meta: SessionMeta {
+            base_instructions: Some(base_text),
+            ..snapshot.meta
+        },
         config,
         ephemeral: false,
         notice,
@@ -360,24 +362,19 @@ fn base_instructions(
     overrides: &Overrides,
     config: &Config,
     recorded: Option<&str>,
-) -> Arc<BaseInstructions> {
+) -> (Arc<str>, HistoryItem) {
     let text = overrides
         .base_instructions
         .as_deref()
         .or(recorded)
         .or(config.base_instructions.as_deref())
         .unwrap_or_else(|| loomd_model::base_instructions());
-    let id = Uuid::new_v5(&INSTRUCTIONS_NAMESPACE, text.as_bytes());
-    let message = HistoryItem::message(
-        &format!("msg_{id}"),
-        "developer",
-        &[MessagePart::text(text)],
-    );
-    server
-        .in_common
-        .instructions
-        .share(Arc::new(BaseInstructions {
-            text: text.into(),
-            message,
-        }))
+    server.in_common.instructions.share(text, |text| {
+        let id = Uuid::new_v5(&INSTRUCTIONS_NAMESPACE, text.as_bytes());
+        HistoryItem::message(
+            &format!("msg_{id}"),
+            "developer",
+            &[MessagePart::text(text)],
+        )
+    })
 }

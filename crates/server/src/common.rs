@@ -45,16 +45,35 @@ impl<T: PartialEq> Common<T> {
     }
 }
 
-/// Base instructions, as text and as the first entry of each request.
-pub(crate) struct BaseInstructions {
-    pub(crate) text: Arc<str>,
-    pub(crate) message: HistoryItem,
+/// Base instructions: their text and the first entry of each request that holds it.
+/// The entry is kept for as long as somebody has the text.
+#[derive(Default)]
+pub(crate) struct Instructions {
+    // Held for a few comparisons, never over an await.
+    known: Mutex<Vec<(Weak<str>, HistoryItem)>>,
 }
 
-impl PartialEq for BaseInstructions {
-    /// The message follows from the text.
-    fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
+impl Instructions {
+    /// The text, and the entry made of it; `make` makes one if there is none yet.
+    pub(crate) fn share(
+        &self,
+        text: &str,
+        make: impl FnOnce(&str) -> HistoryItem,
+    ) -> (Arc<str>, HistoryItem) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|(text, _)| text.strong_count() > 0);
+        let mut alive = known
+            .iter()
+            .filter_map(|(known, entry)| Some((known.upgrade()?, entry)));
+        if let Some((text, entry)) = alive.find(|(known, _)| **known == *text) {
+            return (text, entry.clone());
+        }
+        if known.len() >= KNOWN_MAX {
+            known.remove(0);
+        }
+        let (text, entry) = (Arc::from(text), make(text));
+        known.push((Arc::downgrade(&text), entry.clone()));
+        (text, entry)
     }
 }
 
@@ -63,7 +82,7 @@ impl PartialEq for BaseInstructions {
 pub(crate) struct InCommon {
     pub(crate) configs: Common<Config>,
     pub(crate) environments: Common<ShellEnvironment>,
-    pub(crate) instructions: Common<BaseInstructions>,
+    pub(crate) instructions: Instructions,
 }
 
 #[cfg(test)]

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use loomd_events::ToolEvent;
 use tokio::sync::mpsc;
 
-/// What a toolbox sends: the id of the turn that started the call, and the event.
-pub type TurnEvent = (Arc<str>, ToolEvent);
+/// What a toolbox sends: the id of the turn that started the call, and the event. The
+/// event is boxed, since a channel keeps room for dozens of what it carries.
+pub type TurnEvent = (Arc<str>, Box<ToolEvent>);
 
 /// The sending end for one turn.
 #[derive(Clone)]
@@ -27,7 +28,7 @@ impl Sink {
     /// Sends an event, waiting for room. An event that nobody receives any more is
     /// dropped: the thread is gone.
     pub(crate) async fn send(&self, event: ToolEvent) {
-        let _ = self.events.send((self.turn_id(), event)).await;
+        let _ = self.events.send((self.turn_id(), Box::new(event))).await;
     }
 
     /// Room for one event; `None` when nobody receives any more. What to send can be
@@ -50,11 +51,11 @@ pub(crate) struct Room<'a> {
 impl Room<'_> {
     /// Sends an event of the turn that the room was asked for.
     pub(crate) fn send(self, event: ToolEvent) {
-        self.permit.send((self.turn_id, event));
+        self.permit.send((self.turn_id, Box::new(event)));
     }
 
     /// Sends an event of another turn.
     pub(crate) fn send_as(self, turn_id: Arc<str>, event: ToolEvent) {
-        self.permit.send((turn_id, event));
+        self.permit.send((turn_id, Box::new(event)));
     }
 }

@@ -11,14 +11,14 @@ use std::time::Duration;
 
 use loomd_base::ThreadId;
 use loomd_config::Config;
-use loomd_events::{ModelEvent, ModelFailure, ToolEvent};
+use loomd_events::{ModelEvent, ModelFailure};
 use loomd_model::Model;
 use loomd_protocol::{
     CodexErrorInfo, ServerNotification, ThreadClosedNotification, ThreadStatus,
     ThreadStatusChangedNotification,
 };
 use loomd_thread::{Command, Input, ReplyTo, Thread};
-use loomd_tools::Toolbox;
+use loomd_tools::{Toolbox, TurnEvent};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -72,7 +72,7 @@ pub(crate) struct Actor {
     pub(super) shared: Arc<Shared>,
     pub(super) mail: mpsc::Receiver<Mail>,
     pub(super) toolbox: Toolbox,
-    pub(super) tool_events: mpsc::Receiver<(Arc<str>, ToolEvent)>,
+    pub(super) tool_events: mpsc::Receiver<TurnEvent>,
     pub(super) model: Arc<dyn Model>,
     pub(super) identity: ModelIdentity,
     pub(super) surroundings: Surroundings,
@@ -99,9 +99,9 @@ enum Woke {
 
 impl Actor {
     /// Runs until the thread is unloaded or closed.
-    pub(crate) async fn run(mut self) {
-        let mut tool_batch = Vec::with_capacity(TOOL_BATCH);
-        let mut model_batch = Vec::with_capacity(MODEL_BATCH);
+    pub(crate) async fn run(mut self: Box<Self>) {
+        let mut tool_batch = Vec::new();
+        let mut model_batch = Vec::new();
         while self.ending.is_none() {
             let woke = tokio::select! {
                 biased;
@@ -120,11 +120,16 @@ impl Actor {
                     self.feed([Input::TimerFired]);
                 }
             }
+            if self.core.is_quiet() {
+                // An idle thread keeps no room for bursts.
+                tool_batch = Vec::new();
+                model_batch = Vec::new();
+            }
             if let Some(reload) = self.reload.take() {
-                self.rebuild(reload).await;
+                Box::pin(self.rebuild(reload)).await;
             }
         }
-        self.end().await;
+        Box::pin(self.end()).await;
     }
 
     fn on_mail(&mut self, mail: Mail) {
@@ -133,10 +138,11 @@ impl Actor {
                 mut command,
                 responder,
             } => {
-                if let Command::StartTurn(request) = &mut command {
+                if let Command::StartTurn(request) = &mut *command {
                     self.surroundings.fill(self.core.settings(), request);
                 }
                 let reply = self.promise(responder);
+                let command = *command;
                 self.feed([Input::Command { reply, command }]);
             }
             Mail::Resume {
@@ -164,10 +170,11 @@ impl Actor {
         reply
     }
 
-    fn on_tools(&mut self, batch: &mut Vec<(Arc<str>, ToolEvent)>) {
-        let inputs = batch
-            .drain(..)
-            .map(|(turn_id, event)| Input::Tool { turn_id, event });
+    fn on_tools(&mut self, batch: &mut Vec<TurnEvent>) {
+        let inputs = batch.drain(..).map(|(turn_id, event)| Input::Tool {
+            turn_id,
+            event: *event,
+        });
         let inputs: Vec<Input> = inputs.collect();
         self.feed(inputs);
     }
@@ -206,7 +213,7 @@ impl Actor {
     }
 
     /// Ends what the thread owns, answers what still waits, and leaves the registry.
-    async fn end(mut self) {
+    async fn end(mut self: Box<Self>) {
         self.shared.set_closing();
         let ending = self.ending.take();
         if let Some(stream) = self.stream.take() {
@@ -247,7 +254,7 @@ impl Actor {
         let deadline = Instant::now() + SHUTDOWN_MAX;
         let shutdown = self.toolbox.shutdown();
         tokio::pin!(shutdown);
-        let mut batch = Vec::with_capacity(TOOL_BATCH);
+        let mut batch = Vec::new();
         loop {
             tokio::select! {
                 biased;
@@ -266,7 +273,7 @@ impl Actor {
     }
 
     /// Hears out tools whose commands are gone, as long as items wait for them.
-    async fn last_words(&mut self, batch: &mut Vec<(Arc<str>, ToolEvent)>) {
+    async fn last_words(&mut self, batch: &mut Vec<TurnEvent>) {
         let deadline = Instant::now() + LAST_WORDS_MAX;
         while self.core.has_open_items() {
             tokio::select! {
@@ -313,5 +320,23 @@ async fn sleep_until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The size of what a function's future holds, without making one.
+    fn future_size<A, F: Future>(_: impl FnOnce(A) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn an_idle_actor_takes_a_few_kilobytes() {
+        let (task, actor) = (future_size(Actor::run), size_of::<Actor>());
+        assert!(task < 1024, "task {task}");
+        assert!(actor < 4 * 1024, "actor {actor}");
+        assert!(size_of::<Mail>() <= 64, "mail {}", size_of::<Mail>());
     }
 }

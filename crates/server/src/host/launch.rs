@@ -6,12 +6,12 @@ use std::sync::Arc;
 use loomd_base::ThreadId;
 use loomd_base::tasks::{Kind, spawn};
 use loomd_config::{Config, EnvironmentInherit, ShellEnvironmentPolicy};
-use loomd_events::ToolEvent;
 use loomd_model::{Model, ModelRequest, RequestIdentity};
 use loomd_rollout::layout::Found;
 use loomd_thread::{ModelStart, Origin, Thread};
 use loomd_tools::{
     EnvironmentPolicy, Inherit, Offer, OutputLimit, ShellEnvironment, Toolbox, ToolboxOptions,
+    TurnEvent,
 };
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
@@ -52,11 +52,16 @@ impl Launch {
             };
             match self.load(&server, id).await {
                 Ok((assembly, recorder)) => {
-                    Box::pin(run_actor(server, assembly, recorder, shared, mail)).await;
+                    let actor = new_actor(server, assembly, recorder, shared, mail);
+                    // A task of its own, so that a loaded thread does not keep the room
+                    // that loading took.
+                    spawn(Kind::ThreadActor, async move {
+                        actor.run().await;
+                        drop(guard);
+                    });
                 }
                 Err(error) => refuse_all(&server, id, mail, &error).await,
             }
-            drop(guard);
         });
         handle
     }
@@ -170,7 +175,7 @@ pub(super) struct Body {
 /// A toolbox and where its events come from.
 pub(super) struct Tools {
     pub(super) toolbox: Toolbox,
-    pub(super) events: mpsc::Receiver<(Arc<str>, ToolEvent)>,
+    pub(super) events: mpsc::Receiver<TurnEvent>,
 }
 
 impl Tools {
@@ -212,16 +217,16 @@ impl Body {
     }
 }
 
-async fn run_actor(
+fn new_actor(
     server: Arc<Server>,
     assembly: Assembly,
     recorder: Recorder,
     shared: Arc<Shared>,
     mail: mpsc::Receiver<Mail>,
-) {
+) -> Box<Actor> {
     let id = assembly.setup.id;
     let body = Body::new(&server, assembly, recorder);
-    let actor = Actor {
+    Box::new(Actor {
         id,
         fanout: Fanout::new(Arc::clone(&server.peers), id.to_string()),
         core: body.core,
@@ -241,8 +246,7 @@ async fn run_actor(
         reload: None,
         ending: None,
         server,
-    };
-    actor.run().await;
+    })
 }
 
 fn toolbox_options(server: &Server, core: &Thread, config: &Config) -> ToolboxOptions {

@@ -55,7 +55,7 @@ impl Drop for Responder {
 /// What an actor's mailbox takes.
 pub(crate) enum Mail {
     Command {
-        command: Command,
+        command: Box<Command>,
         responder: Responder,
     },
     ConnectionClosed(ConnectionId),
@@ -309,6 +309,7 @@ impl Registry {
 
 impl Handle {
     pub(crate) async fn send(&self, id: ThreadId, command: Command, responder: Responder) {
+        let command = Box::new(command);
         self.deliver(id, Mail::Command { command, responder }).await;
     }
 

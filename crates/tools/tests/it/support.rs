@@ -20,6 +20,9 @@ use uuid::Uuid;
 /// Room for events; tests that need a full channel ask for less.
 const EVENTS: usize = 10_000;
 
+/// An event with the turn of its call.
+pub(crate) type Told = (Arc<str>, ToolEvent);
+
 /// A toolbox and all that belongs to it.
 pub(crate) struct Tools {
     pub(crate) toolbox: Toolbox,
@@ -27,7 +30,7 @@ pub(crate) struct Tools {
     pub(crate) folder: TempDir,
     calls: usize,
     /// Everything that was received.
-    pub(crate) log: Vec<TurnEvent>,
+    pub(crate) log: Vec<Told>,
 }
 
 impl Tools {
@@ -110,8 +113,9 @@ impl Tools {
         self.start("exec_command", json!({ "cmd": cmd, "login": false }))
     }
 
-    pub(crate) async fn next(&mut self) -> TurnEvent {
-        let event = self.events.recv().await.expect("the toolbox lives");
+    pub(crate) async fn next(&mut self) -> Told {
+        let (turn, event) = self.events.recv().await.expect("the toolbox lives");
+        let event = (turn, *event);
         self.log.push(event.clone());
         event
     }
