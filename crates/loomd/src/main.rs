@@ -16,6 +16,7 @@ mod doctor;
 mod exec;
 mod logging;
 mod manual;
+mod memory;
 mod process;
 mod settings;
 mod signals;
@@ -30,6 +31,7 @@ use clap::Parser;
 use crate::cli::{Cli, Command};
 
 fn main() -> ExitCode {
+    memory::limit();
     let cli = Cli::parse();
     match run(cli) {
         Ok(code) => code,

@@ -34,6 +34,7 @@ use loomd_config::auth::CodexApiKey;
 use loomd_config::{Environment, Loader};
 use loomd_protocol::SessionSource;
 use loomd_rpc::{Outbound, Service};
+use tokio::sync::Notify;
 
 use crate::common::InCommon;
 use crate::errors::{ApiError, ApiResult};
@@ -101,6 +102,8 @@ pub struct Server {
     pub(crate) user_agent: UserAgent,
     /// Read, or made, when somebody asks for it.
     pub(crate) installation_id: OnceLock<String>,
+    /// A thread or a connection has ended.
+    freed: Notify,
 }
 
 impl Server {
@@ -142,6 +145,7 @@ impl Server {
             peers: Arc::new(Peers::default()),
             registry: Registry::default(),
             router: Router::new(api::routes()),
+            freed: Notify::new(),
         })
     }
 
@@ -149,6 +153,16 @@ impl Server {
     #[must_use]
     pub fn any_turn_running(&self) -> bool {
         self.registry.any_active()
+    }
+
+    /// Waits until a thread or a connection has ended, and with it what it held in
+    /// memory. For the one task that gives memory back to the system.
+    pub async fn memory_freed(&self) {
+        self.freed.notified().await;
+    }
+
+    pub(crate) fn note_freed(&self) {
+        self.freed.notify_one();
     }
 
     /// Ends all threads: running turns are interrupted, tools ended (each thread has

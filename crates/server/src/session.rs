@@ -101,5 +101,6 @@ impl Session for ServerSession {
         }
         self.server.peers.remove(self.peer.id);
         self.server.registry.connection_closed(self.peer.id).await;
+        self.server.note_freed();
     }
 }

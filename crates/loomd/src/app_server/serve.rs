@@ -12,12 +12,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use loomd_base::tasks::{Kind, spawn};
 use loomd_rpc::{AuthPolicy, Listen, UnixListener, WebSocketListener, serve_stdio};
 use loomd_server::{Server, ServerOptions, ServerService};
 use tokio::time::{interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::auth::Tokens;
+use crate::memory;
 use crate::signals::{self, Signal, Signals};
 
 /// How long a stdio server may take to end its threads. The official Python SDK kills
@@ -37,6 +39,7 @@ pub(super) async fn run(
     let server = Server::new(options);
     let service = Arc::new(ServerService(Arc::clone(&server)));
     let stop = CancellationToken::new();
+    spawn(Kind::Background, memory::give_back(Arc::clone(&server)));
     match listen {
         Listen::Stdio => stdio(&server, service, stop).await,
         Listen::Unix(path) => {
