@@ -31,6 +31,10 @@ pub(crate) const ROOT_MARKER_DEFAULT: &str = ".git";
 pub(crate) const PROJECT_DOC_BYTES_DEFAULT: usize = 32 * 1024;
 /// How long an idle thread that nobody watches stays loaded. The reference has one
 /// minute; half an hour lets a client come back to a warm thread.
+/// Bytes that loaded threads may take together where nothing is configured.
+const LOADED_BYTES_DEFAULT: u64 = 1024 * 1024 * 1024;
+/// Threads that may be loaded together where nothing is configured.
+const LOADED_THREADS_DEFAULT: usize = 10_000;
 const UNLOAD_DELAY_DEFAULT: Duration = Duration::from_secs(30 * 60);
 /// The longest a background terminal may be waited for.
 pub(crate) const TERMINAL_TIMEOUT_DEFAULT: Duration = Duration::from_secs(300);
@@ -119,6 +123,11 @@ pub struct Config {
     pub background_terminal_max_timeout: Duration,
     /// How long an idle thread that nobody watches stays loaded (default half an hour).
     pub thread_unload_delay: Duration,
+    /// Bytes that loaded threads may take together; beyond it idle ones that nobody
+    /// watches are unloaded (default 1 GiB).
+    pub max_loaded_bytes: u64,
+    /// Threads that may be loaded together, likewise (default 10,000).
+    pub max_loaded_threads: usize,
     /// Reasoning is not shown to clients.
     pub hide_agent_reasoning: bool,
     /// Raw reasoning is shown to clients.
@@ -329,6 +338,8 @@ pub(crate) fn build(
         thread_unload_delay: typed
             .thread_unload_delay_secs
             .map_or(UNLOAD_DELAY_DEFAULT, Duration::from_secs),
+        max_loaded_bytes: typed.max_loaded_bytes.unwrap_or(LOADED_BYTES_DEFAULT),
+        max_loaded_threads: typed.max_loaded_threads.unwrap_or(LOADED_THREADS_DEFAULT),
         hide_agent_reasoning: typed.hide_agent_reasoning.unwrap_or(false),
         show_raw_agent_reasoning: typed.show_raw_agent_reasoning.unwrap_or(false),
         history: history(typed.history),

@@ -4,7 +4,7 @@ use toml::{Table, Value};
 
 use crate::error::ConfigWarning;
 use crate::keys::{
-    HISTORY_KEYS, KEYS, PROVIDER_KEYS, SHELL_ENVIRONMENT_KEYS, WORKSPACE_WRITE_KEYS,
+    HISTORY_KEYS, KEYS, OWN_KEYS, PROVIDER_KEYS, SHELL_ENVIRONMENT_KEYS, WORKSPACE_WRITE_KEYS,
 };
 use crate::layer::{Layer, LayerSource};
 
@@ -71,7 +71,7 @@ fn place(source: &LayerSource) -> String {
 fn unknown_keys(table: &Table) -> Vec<String> {
     let mut unknown = Vec::new();
     for (key, value) in table {
-        if !KEYS.contains(&key.as_str()) {
+        if !KEYS.contains(&key.as_str()) && !OWN_KEYS.contains(&key.as_str()) {
             unknown.push(key.clone());
             continue;
         }

@@ -238,6 +238,15 @@ impl Writer {
         Ok(())
     }
 
+    /// Bytes of the file while the writer rests; `None` while it writes.
+    #[must_use]
+    pub fn bytes_at_rest(&self) -> Option<u64> {
+        match self.files {
+            Files::Awake { .. } => None,
+            Files::AtRest { bytes } => Some(bytes),
+        }
+    }
+
     /// Takes the lock and the file, unless they are held.
     fn wake(&mut self) -> Result<&Arc<File>> {
         if let Files::AtRest { bytes } = self.files {

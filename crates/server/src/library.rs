@@ -3,7 +3,9 @@
 //! The rollouts are the truth. The index behind this is brought up to date when a list
 //! is asked for: at the first list of the process before it is answered, later in the
 //! background when the last look at the folders is older than [`REFRESH_AFTER`].
-//! Changes of loaded threads wait in memory, one row a thread, until then.
+//! Changes of loaded threads wait in memory, one row a thread, until then or until there
+//! are [`WAITING_MAX`] of them: a server that is never asked for a list does not keep
+//! what it knows of threads that are long gone.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -26,6 +28,9 @@ use crate::errors::{ApiError, ApiResult};
 /// How old a look at the folders may be before a list has it repeated.
 const REFRESH_AFTER: Duration = Duration::from_secs(30);
 
+/// Rows that may wait for the index; at so many they are brought there.
+const WAITING_MAX: usize = 64;
+
 /// Stored threads.
 pub(crate) struct Library {
     home: PathBuf,
@@ -34,6 +39,9 @@ pub(crate) struct Library {
     state: Mutex<State>,
     // Held by whoever looks at the folders, so that one does.
     refreshing: Mutex<()>,
+    // Held by whoever brings waiting rows to the index, so that a list that finds none
+    // waiting does not read an index that lacks them.
+    indexing: Mutex<()>,
 }
 
 #[derive(Default)]
@@ -59,6 +67,7 @@ impl Library {
             home,
             state: Mutex::default(),
             refreshing: Mutex::new(()),
+            indexing: Mutex::new(()),
         }
     }
 
@@ -67,8 +76,31 @@ impl Library {
     }
 
     /// Takes a changed thread in; a list shows it from now on.
-    pub(crate) fn note(&self, row: ThreadRow) {
-        self.state().waiting.insert(row.file.id, row);
+    pub(crate) fn note(self: &Arc<Self>, row: ThreadRow) {
+        let waiting = {
+            let mut state = self.state();
+            state.waiting.insert(row.file.id, row);
+            state.waiting.len()
+        };
+        if waiting.is_multiple_of(WAITING_MAX) {
+            let library = Arc::clone(self);
+            std::mem::drop(tokio::task::spawn_blocking(move || library.index_waiting()));
+        }
+    }
+
+    /// Brings waiting rows to the index. Rows that it does not take are found by the
+    /// next look at the folders.
+    fn index_waiting(&self) {
+        let _one = self.indexing.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = std::mem::take(&mut self.state().waiting);
+        if waiting.is_empty() {
+            return;
+        }
+        let rows: Vec<ThreadRow> = waiting.into_values().collect();
+        if let Err(error) = self.index.upsert_all(&rows) {
+            tracing::warn!(%error, "threads not indexed");
+            self.state().refreshed = None;
+        }
     }
 
     /// A thread's name.
@@ -108,7 +140,7 @@ impl Library {
     }
 
     /// Moves a thread to the archive. `false` when it has no rollout there.
-    pub(crate) fn archive(&self, id: ThreadId) -> ApiResult<bool> {
+    pub(crate) fn archive(self: &Arc<Self>, id: ThreadId) -> ApiResult<bool> {
         let moved = layout::archive(&self.home, id)
             .map_err(|error| ApiError::internal(error.to_string()))?;
         self.moved(id, moved.as_deref(), true);
@@ -127,7 +159,7 @@ impl Library {
     }
 
     /// Moves a thread back from the archive. `None` when it is not there.
-    pub(crate) fn unarchive(&self, id: ThreadId) -> ApiResult<Option<Thread>> {
+    pub(crate) fn unarchive(self: &Arc<Self>, id: ThreadId) -> ApiResult<Option<Thread>> {
         let internal = |error: loomd_rollout::Error| ApiError::internal(error.to_string());
         let moved = layout::unarchive(&self.home, id).map_err(internal)?;
         self.moved(id, moved.as_deref(), false);
@@ -140,7 +172,7 @@ impl Library {
     }
 
     /// Lets the index know of a file that changed its place.
-    fn moved(&self, id: ThreadId, path: Option<&Path>, archived: bool) {
+    fn moved(self: &Arc<Self>, id: ThreadId, path: Option<&Path>, archived: bool) {
         self.state().waiting.remove(&id);
         let Some(path) = path else { return };
         let file = FileRow {
@@ -165,12 +197,7 @@ impl Library {
             });
         };
         self.freshen();
-        let waiting = std::mem::take(&mut self.state().waiting);
-        for row in waiting.values() {
-            self.index
-                .upsert(row)
-                .unwrap_or_else(|error| tracing::warn!(%error, "thread not indexed"));
-        }
+        self.index_waiting();
         self.index.list(query).map_err(|error| match error {
             loomd_store::Error::Cursor(cursor) => ApiError::invalid(cursor.to_string()),
             loomd_store::Error::Sqlite(_) | loomd_store::Error::Row(_) => {

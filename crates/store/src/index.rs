@@ -59,6 +59,20 @@ impl Index {
         self.with(|connection| row::write(connection, row))
     }
 
+    /// Adds or replaces threads, all of them or none.
+    ///
+    /// # Errors
+    /// When the index cannot be written.
+    pub fn upsert_all(&self, rows: &[ThreadRow]) -> Result<(), Error> {
+        self.with(|connection| {
+            let transaction = connection.transaction()?;
+            for row in rows {
+                row::write(&transaction, row)?;
+            }
+            Ok(transaction.commit()?)
+        })
+    }
+
     /// Names a thread.
     ///
     /// # Errors

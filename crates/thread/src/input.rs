@@ -53,6 +53,8 @@ pub enum Input {
     ConnectionClosed(ConnectionId),
     /// The time that was set with [`crate::Action::SetTimer`] has come.
     TimerFired,
+    /// Other threads need the room: unload, if nobody watches and nothing runs.
+    RoomNeeded,
     /// The rollout could not be written; the running turn cannot go on.
     RolloutFailed {
         /// The operating system's words.

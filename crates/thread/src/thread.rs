@@ -160,6 +160,7 @@ impl Thread {
                 self.unsubscribe(connection);
             }
             Input::TimerFired => self.on_timer(cx),
+            Input::RoomNeeded => self.on_room_needed(),
             Input::RolloutFailed { reason } => self.on_rollout_failed(cx, &reason),
         }
         self.track_idleness(cx);
@@ -403,8 +404,7 @@ impl Thread {
     /// Keeps the unload clock: it runs while nobody watches and nothing is active,
     /// and starts anew whenever that was interrupted.
     fn track_idleness(&mut self, cx: Cx<'_>) {
-        let idle = self.subscribers.is_empty() && self.active.is_none() && !self.closing;
-        match (idle, self.idle_since, self.unload_delay) {
+        match (self.is_unneeded(), self.idle_since, self.unload_delay) {
             (true, None, Some(delay)) => {
                 self.idle_since = Some(cx.now.mono);
                 self.act(Action::SetTimer(Some(cx.now.mono.saturating_add(delay))));
@@ -431,8 +431,25 @@ impl Thread {
             let deadline = since.saturating_add(delay);
             return self.act(Action::SetTimer(Some(deadline)));
         }
+        self.unload();
+    }
+
+    /// Somebody may have come, or a turn begun, since room was asked for.
+    fn on_room_needed(&mut self) {
+        if self.is_unneeded() {
+            self.unload();
+        }
+    }
+
+    fn unload(&mut self) {
         self.closing = true;
         self.idle_since = None;
         self.act(Action::Unload);
+    }
+
+    /// Whether nobody watches and nothing is active: what the unload clock runs on.
+    #[must_use]
+    pub fn is_unneeded(&self) -> bool {
+        self.subscribers.is_empty() && self.active.is_none() && !self.closing
     }
 }

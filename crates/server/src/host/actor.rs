@@ -154,6 +154,7 @@ impl Actor {
             Mail::Tools(look) => look(&self.toolbox),
             Mail::Answer { id, answer } => self.feed([Input::Answer { id, answer }]),
             Mail::ConnectionClosed(connection) => self.feed([Input::ConnectionClosed(connection)]),
+            Mail::MakeRoom => self.feed([Input::RoomNeeded]),
             Mail::Close { responder } => {
                 let reply = self.promise(Responder::new(|_closing| {}));
                 let command = Command::Close;

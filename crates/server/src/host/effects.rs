@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::actor::{Actor, Ending, Stream};
+use super::residency::Budget;
 use crate::errors::ApiError;
 
 impl Actor {
@@ -26,6 +27,18 @@ impl Actor {
             self.recorder.rest();
         }
         self.shared.set_status(self.core.status());
+        self.account();
+    }
+
+    /// Keeps the thread's account, and looks at everybody's when there is one thread
+    /// more that could make room.
+    fn account(&self) {
+        let now_ms = self.server.clock.now().wall_ms;
+        let bytes = self.recorder.bytes_at_rest();
+        let could_go = self.core.is_unneeded() && bytes.is_some();
+        if self.shared.footprint.note(bytes, could_go, now_ms) {
+            self.server.registry.keep_within(Budget::of(&self.config));
+        }
     }
 
     fn perform_one(&mut self, action: Action, events: &mut Vec<Sequenced>) {

@@ -20,6 +20,7 @@ use super::actor::{Actor, TOOL_QUEUE};
 use super::fanout::Fanout;
 use super::recorder::Recorder;
 use super::registry::{Handle, Lookup, Mail, Shared};
+use super::residency::Budget;
 use crate::assemble::{self, Assembly, Overrides};
 use crate::errors::{ApiError, ApiResult};
 use crate::surroundings::Surroundings;
@@ -52,6 +53,7 @@ impl Launch {
             };
             match self.load(&server, id).await {
                 Ok((assembly, recorder)) => {
+                    server.registry.keep_within(Budget::of(&assembly.config));
                     let actor = new_actor(server, assembly, recorder, shared, mail);
                     // A task of its own, so that a loaded thread does not keep the room
                     // that loading took.
@@ -144,6 +146,7 @@ struct Entry {
 impl Drop for Entry {
     fn drop(&mut self) {
         self.server.registry.remove(self.id);
+        self.server.note_freed();
     }
 }
 

@@ -8,6 +8,7 @@ mod launch;
 mod recorder;
 mod registry;
 mod reload;
+mod residency;
 
 pub(crate) use fanout::{broadcast, send_to};
 pub(crate) use launch::Launch;

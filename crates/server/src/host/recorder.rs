@@ -97,6 +97,11 @@ impl Recorder {
         self.writer.as_ref().map(|writer| writer.path().to_owned())
     }
 
+    /// Bytes of the rollout, if there is one and nothing runs in the thread.
+    pub(super) fn bytes_at_rest(&self) -> Option<u64> {
+        self.writer.as_ref().and_then(Writer::bytes_at_rest)
+    }
+
     /// Goes on with a rollout that was opened anew.
     pub(super) fn reopened(&mut self, writer: Writer) {
         self.writer = Some(writer);

@@ -17,6 +17,7 @@ use loomd_thread::{Command, Reply, ResumeRequest, RevertFrom, SharedJson};
 use loomd_tools::Toolbox;
 use tokio::sync::mpsc;
 
+use super::residency::{Budget, Footprint, surplus};
 use crate::assemble::Overrides;
 use crate::errors::{ApiError, ApiResult};
 
@@ -77,6 +78,8 @@ pub(crate) enum Mail {
     },
     /// Look at, or act on, what the thread's tools have running.
     Tools(Box<dyn FnOnce(&Toolbox) + Send>),
+    /// Unload, if nobody watches and nothing runs: others need the room.
+    MakeRoom,
     /// End the thread; answered when it has ended.
     Close {
         responder: Responder,
@@ -92,7 +95,7 @@ impl Mail {
             | Self::Resume { responder, .. }
             | Self::Revert { responder, .. } => responder.answer(Err(error)),
             Self::Close { responder } => responder.answer(Ok(Reply::Done)),
-            Self::ConnectionClosed(_) | Self::Answer { .. } | Self::Tools(_) => {}
+            Self::ConnectionClosed(_) | Self::Answer { .. } | Self::Tools(_) | Self::MakeRoom => {}
         }
     }
 }
@@ -110,6 +113,8 @@ pub(crate) struct Shared {
     // A copy for lists; the actor's core is the truth.
     status: Mutex<ThreadStatus>,
     closing: AtomicBool,
+    /// What it takes, and whether it could be unloaded.
+    pub(super) footprint: Footprint,
 }
 
 impl Shared {
@@ -117,6 +122,7 @@ impl Shared {
         Self {
             status: Mutex::new(ThreadStatus::Idle),
             closing: AtomicBool::new(false),
+            footprint: Footprint::new(),
         }
     }
 
@@ -208,6 +214,23 @@ impl Registry {
         self.entries()
             .values()
             .any(|handle| matches!(handle.shared.status(), ThreadStatus::Active { .. }))
+    }
+
+    /// Asks threads that nobody needs to unload, until the rest is within the budget.
+    /// A mailbox that is full is of a thread that has work, and which stays.
+    pub(super) fn keep_within(&self, budget: Budget) {
+        let entries = self.entries();
+        let accounts = entries
+            .iter()
+            .filter(|(_, handle)| !handle.shared.is_closing())
+            .map(|(id, handle)| (*id, &handle.shared.footprint));
+        for id in surplus(accounts, budget) {
+            if let Some(handle) = entries.get(&id)
+                && let Err(error) = handle.mailbox.try_send(Mail::MakeRoom)
+            {
+                tracing::debug!(thread = %id, %error, "not asked to unload");
+            }
+        }
     }
 
     /// Sends a command to a loaded thread; every way this can go ends in an answer.

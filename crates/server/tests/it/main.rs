@@ -7,6 +7,7 @@ mod handshake;
 mod lifecycle;
 mod reading;
 mod reload;
+mod residency;
 mod resume;
 mod settings;
 mod turns;

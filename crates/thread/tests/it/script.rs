@@ -182,6 +182,7 @@ impl Player {
             "name" => self.command(Command::SetName(rest.to_owned())),
             "close" => self.command(Command::Close),
             "timer" => Input::TimerFired,
+            "room" => Input::RoomNeeded,
             "rollout-failed" => Input::RolloutFailed {
                 reason: rest.to_owned(),
             },
