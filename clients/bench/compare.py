@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 
+import compare_lifecycle
 from measure import CONFIG, Server
 
 # what is left out of the comparison: a pattern of the line, why
@@ -131,7 +132,7 @@ def main():
         parser.add_argument("--" + name, required=True)
     options = parser.parse_args()
     mock = subprocess.Popen(options.mock.split(), stdout=subprocess.PIPE, text=True)
-    runs = {}
+    runs, scenes = {}, {}
     try:
         port = int(mock.stdout.readline())
         for name, program in (("reference", options.reference), ("loomd", options.server)):
@@ -139,7 +140,9 @@ def main():
             shutil.rmtree(home, ignore_errors=True)
             (home / "work").mkdir(parents=True)
             (home / "config.toml").write_text(CONFIG.format(port=port))
-            seen = play(Recorder(str(pathlib.Path(program).resolve()), home, home / "work"))
+            program = str(pathlib.Path(program).resolve())
+            seen = play(Recorder(program, home, home / "work"))
+            scenes[name] = compare_lifecycle.play(program, home)
             text = json.dumps(seen)
             for message in seen:  # ids differ from run to run
                 if "refused" in message:
@@ -157,8 +160,12 @@ def main():
         for sign, paths in (("-", left[name] - right[name]), ("+", right[name] - left[name])):
             differences += [f"{sign}{name} {path}" for path in sorted(paths)
                             if not any(word in path for word in ALLOWED)]
+    differences += compare_lifecycle.differences(scenes["reference"], scenes["loomd"])
     print("\n".join(differences) or "no difference")
     print(f"{len(theirs)} messages of the reference, {len(ours)} of loomd compared")
+    told = {name: sum(map(len, transcript.values())) for name, transcript in scenes.items()}
+    print(f"{len(compare_lifecycle.SCENES)} scenes of the thread lifecycle: "
+          f"{told['reference']} messages of the reference, {told['loomd']} of loomd compared")
     sys.exit(1 if differences else 0)
 
 

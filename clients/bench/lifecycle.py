@@ -13,7 +13,7 @@ import subprocess
 import threading
 import time
 
-from measure import STEP_SECONDS, cpu_seconds, rss_mb
+from process import STEP_SECONDS, cpu_seconds, rss_mb
 
 SUBSCRIBERS = 100
 # Workers that wait for a disk end when they had nothing to do for ten seconds.

@@ -146,7 +146,8 @@ impl From<Refusal> for ApiError {
             | Refusal::EmptyRollback
             | Refusal::RollbackWithoutRollout
             | Refusal::RollbackInTurn
-            | Refusal::Closing { .. } => Self::invalid(refusal.to_string()),
+            | Refusal::Closing { .. }
+            | Refusal::EphemeralMetadata { .. } => Self::invalid(refusal.to_string()),
         }
     }
 }

@@ -37,6 +37,12 @@ pub enum Refusal {
     /// A name of blanks.
     #[error("thread name must not be empty")]
     EmptyName,
+    /// Naming, or describing, a thread that keeps nothing.
+    #[error("ephemeral thread does not support metadata updates: {thread_id}")]
+    EphemeralMetadata {
+        /// The thread.
+        thread_id: String,
+    },
     /// Resuming, or forking, what has no rollout.
     #[error("no rollout found for thread id {thread_id}")]
     NoRollout {

@@ -1,5 +1,6 @@
 //! Acting on a thread without a turn.
 
+use loomd_base::ThreadId;
 use loomd_events::HistoryItem;
 use loomd_protocol::{
     ServerNotification, ThreadArchiveParams, ThreadArchiveResponse, ThreadArchivedNotification,
@@ -128,6 +129,9 @@ async fn archive(cx: Cx, params: ThreadArchiveParams, answer: Answer<methods::Th
 
 async fn archive_thread(cx: &Cx, thread_id: &str) -> ApiResult<()> {
     let id = parse_session_id(thread_id)?;
+    if is_ephemeral(cx, id).await {
+        return Err(ApiError::no_rollout(thread_id));
+    }
     cx.server.registry.close(id).await;
     let server = cx.server.clone();
     let moved = crate::blocking(move || server.library.archive(id)).await??;
@@ -136,6 +140,15 @@ async fn archive_thread(cx: &Cx, thread_id: &str) -> ApiResult<()> {
     } else {
         Err(ApiError::no_rollout(thread_id))
     }
+}
+
+/// Whether this is a loaded thread that keeps nothing: it goes on as it is.
+async fn is_ephemeral(cx: &Cx, id: ThreadId) -> bool {
+    let reply = cx.server.registry.ask(id, Command::View).await;
+    reply
+        .and_then(Result::ok)
+        .and_then(Reply::into_view)
+        .is_some_and(|view| view.thread.ephemeral)
 }
 
 /// Like archive, but the files are removed.
@@ -154,9 +167,7 @@ async fn delete(cx: Cx, params: ThreadDeleteParams, answer: Answer<methods::Thre
 
 async fn delete_thread(cx: &Cx, thread_id: &str) -> ApiResult<()> {
     let id = parse_thread_id(thread_id)?;
-    if let Some(Ok(reply)) = cx.server.registry.ask(id, Command::View).await
-        && reply.into_view().is_some_and(|view| view.thread.ephemeral)
-    {
+    if is_ephemeral(cx, id).await {
         return Err(ApiError::invalid(format!(
             "thread is not persisted and cannot be deleted: {thread_id}"
         )));

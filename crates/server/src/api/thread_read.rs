@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use loomd_base::ThreadId;
 use loomd_protocol::{
-    DeprecationNoticeNotification, ServerNotification, Thread, ThreadItemsListParams,
-    ThreadItemsListResponse, ThreadListParams, ThreadListResponse, ThreadLoadedListParams,
-    ThreadLoadedListResponse, ThreadReadParams, ThreadReadResponse, ThreadReadState,
-    ThreadTurnsListParams, ThreadTurnsListResponse, Turn, methods,
+    DeprecationNoticeNotification, ServerNotification, Thread, ThreadHistoryMode,
+    ThreadItemsListParams, ThreadItemsListResponse, ThreadListParams, ThreadListResponse,
+    ThreadLoadedListParams, ThreadLoadedListResponse, ThreadReadParams, ThreadReadResponse,
+    ThreadReadState, ThreadTurnsListParams, ThreadTurnsListResponse, Turn, methods,
 };
 use loomd_thread::{Command, Reply};
 
@@ -108,7 +108,7 @@ async fn read(cx: Cx, params: ThreadReadParams) -> ApiResult<ThreadReadResponse>
             ));
         }
         if !seen.readable {
-            return Err(not_yet(&thread));
+            return Err(not_yet(&thread, "includeTurns"));
         }
         let note = ServerNotification::DeprecationNotice(DeprecationNoticeNotification {
             summary: "Full-history hydration is deprecated; leave out `includeTurns`, then page \
@@ -127,9 +127,12 @@ async fn read(cx: Cx, params: ThreadReadParams) -> ApiResult<ThreadReadResponse>
 }
 
 /// A loaded thread without a turn has no history to list.
-fn not_yet(thread: &Thread) -> ApiError {
+fn not_yet(thread: &Thread, what: &str) -> ApiError {
+    if thread.history_mode == ThreadHistoryMode::Paginated {
+        return loomd_thread::Refusal::NoTurnsToList.into();
+    }
     ApiError::invalid(format!(
-        "thread {} is not materialized yet; includeTurns is unavailable before first user message",
+        "thread {} is not materialized yet; {what} is unavailable before first user message",
         thread.id
     ))
 }
@@ -192,9 +195,7 @@ async fn turns_list(cx: Cx, params: ThreadTurnsListParams) -> ApiResult<ThreadTu
         ));
     }
     if !seen.readable {
-        return Err(ApiError::invalid(format!(
-            "thread {id} is not materialized yet; thread/turns/list is unavailable before first user message"
-        )));
+        return Err(not_yet(&seen.thread, "thread/turns/list"));
     }
     let query = TurnQuery {
         cursor: params.cursor,

@@ -11,6 +11,10 @@ impl Thread {
         if name.is_empty() {
             return self.refuse(reply, Refusal::EmptyName);
         }
+        if self.info.ephemeral {
+            let thread_id = self.wire_id();
+            return self.refuse(reply, Refusal::EphemeralMetadata { thread_id });
+        }
         self.materialized = true;
         self.info.name = Some(name.to_owned());
         self.act(Action::SummaryChanged);

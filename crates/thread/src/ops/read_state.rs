@@ -37,7 +37,11 @@ impl Thread {
     }
 
     /// A turn has completed or failed. What was unread before stays the first.
+    /// A thread that keeps nothing has nothing to come back to, and is never unread.
     pub(crate) fn turn_is_unread(&mut self, cx: Cx<'_>, turn_id: String) {
+        if self.info.ephemeral {
+            return;
+        }
         let first = self.read_state.first_unread.take();
         self.set_first_unread(cx, first.or(Some(ThreadUnreadPosition::Turn { turn_id })));
     }

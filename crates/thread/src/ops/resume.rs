@@ -31,7 +31,7 @@ impl Thread {
                 }),
             );
         }
-        if let Err(refusal) = self.may_resume(request.with_turns) {
+        if let Err(refusal) = self.may_resume() {
             return self.refuse(reply, refusal);
         }
         self.touch();
@@ -62,12 +62,12 @@ impl Thread {
     }
 
     /// What keeps nothing on disk cannot be resumed, even while it is loaded.
-    fn may_resume(&self, with_turns: bool) -> Result<(), Refusal> {
+    fn may_resume(&self) -> Result<(), Refusal> {
         if self.materialized && !self.info.ephemeral {
             return Ok(());
         }
         let is_paginated = self.info.history_mode == ThreadHistoryMode::Paginated;
-        if with_turns && is_paginated && !self.info.ephemeral {
+        if is_paginated && !self.info.ephemeral {
             return Err(Refusal::NoTurnsToList);
         }
         Err(Refusal::NoRollout {
