@@ -65,6 +65,30 @@ pub struct InitializeCapabilities {
     pub opt_out_notification_methods: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extensions: Option<Map<String, Value>>,
+    /// What of loomd's own extensions the client wants.
+    #[cfg_attr(feature = "schema", schemars(skip))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loomd: Option<LoomdCapabilities>,
+}
+
+/// loomd's own extensions, see `docs/extensions.md`. A client that sends this object is
+/// shown them; to others they do not exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LoomdCapabilities {
+    /// Thread events carry their numbers.
+    #[serde(default, deserialize_with = "null_default")]
+    pub event_numbers: bool,
+}
+
+/// What loomd tells a client that knows of its extensions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LoomdServer {
+    /// loomd's own version.
+    pub version: String,
+    /// Whether this connection gets numbered events.
+    pub event_numbers: bool,
 }
 
 /// Answer to `initialize`.
@@ -78,4 +102,8 @@ pub struct InitializeResponse {
     pub codex_home: AbsolutePathBuf,
     pub platform_family: String,
     pub platform_os: String,
+    /// Only for a client that named loomd's extensions among its capabilities.
+    #[cfg_attr(feature = "schema", schemars(skip))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loomd: Option<LoomdServer>,
 }

@@ -74,6 +74,7 @@ fn stability(stability: Stability) -> &'static str {
         Stability::Stable => "stable",
         Stability::Experimental => "experimental",
         Stability::WireOnly => "wire only",
+        Stability::Extension => "loomd's own",
         Stability::Removed0131 => "gone",
     }
 }

@@ -70,6 +70,8 @@ pub enum Stability {
     Experimental,
     /// Every client, although no schema lists it.
     WireOnly,
+    /// Every client: it is loomd's own, and in no schema of the reference.
+    Extension,
     /// Nobody: it was in the protocol of 0.131 and is not in that of 0.169.
     Removed0131,
 }
@@ -273,6 +275,7 @@ macro_rules! methods {
     (@schemas $stability:ident) => { None };
     // No schema lists it, so none may be made of it.
     (@schemas WireOnly $params:ident $response:ident) => { None };
+    (@schemas Extension $params:ident $response:ident) => { None };
     (@schemas Removed0131 $params:ident $response:ident) => { None };
     (@schemas $stability:ident NoParams $response:ident) => {
         Some($crate::methods::MethodSchemas {

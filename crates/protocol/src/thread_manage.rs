@@ -23,6 +23,9 @@ methods! {
     "thread/unsubscribe" Stable
         Implemented(ThreadUnsubscribe: ThreadUnsubscribeParams => ThreadUnsubscribeResponse)
         [thread];
+    "thread/unload" Extension
+        Implemented(ThreadUnload: ThreadUnloadParams => ThreadUnloadResponse)
+        [thread];
     "thread/name/set" Stable
         Implemented(ThreadNameSet: ThreadSetNameParams => ThreadSetNameResponse)
         [thread];
@@ -224,6 +227,34 @@ pub struct ThreadReadStateUpdateParams {
 #[serde(rename_all = "camelCase")]
 pub struct ThreadReadStateUpdateResponse {
     pub read_state: ThreadReadState,
+}
+
+/// Params of `thread/unload`, which is loomd's own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ThreadUnloadParams {
+    pub thread_id: String,
+    /// Also when clients watch the thread, or when it is not on disk.
+    #[serde(default, deserialize_with = "null_default")]
+    pub force: bool,
+}
+
+/// Answer to `thread/unload`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ThreadUnloadResponse {
+    pub status: ThreadUnloadStatus,
+}
+
+/// What became of a wish to unload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum ThreadUnloadStatus {
+    NotLoaded,
+    /// It has begun; `thread/closed` tells its end.
+    Unloading,
 }
 
 /// What unsubscribing changed.

@@ -196,6 +196,36 @@ pub struct ThreadResumeParams {
     pub exclude_turns: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub initial_turns_page: Option<ThreadResumeInitialTurnsPageParams>,
+    /// loomd's own extension of a resume.
+    #[cfg_attr(feature = "schema", schemars(skip))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loomd: Option<LoomdResume>,
+}
+
+/// How a client that knows loomd's extensions comes back to a thread, see
+/// `docs/extensions.md`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LoomdResume {
+    /// The number of the last event that the client has; what followed is sent again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<u64>,
+    /// Watch without keeping the thread loaded and without being asked anything.
+    #[serde(default, deserialize_with = "null_default")]
+    pub observe: bool,
+}
+
+/// Where a thread stands in its numbered events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LoomdPosition {
+    /// The number of the last event that the answer takes into account; what comes
+    /// behind the answer goes on from there.
+    pub seq: u64,
+    /// The client asked for what followed an event, and that is not known any more: the
+    /// answer is where the thread stands, and what the client has is void.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub resync: bool,
 }
 
 /// A page of turns to come with the answer.
@@ -238,6 +268,10 @@ pub struct ThreadResumeResponse {
     pub initial_turns_page: Option<TurnsPage>,
     pub turns_backwards_cursor: Option<String>,
     pub items_backwards_cursor: Option<String>,
+    /// Only for a client that gets numbered events.
+    #[cfg_attr(feature = "schema", schemars(skip))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loomd: Option<LoomdPosition>,
 }
 
 /// A page of turns, newest first unless asked otherwise.

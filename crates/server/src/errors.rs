@@ -147,7 +147,10 @@ impl From<Refusal> for ApiError {
             | Refusal::RollbackWithoutRollout
             | Refusal::RollbackInTurn
             | Refusal::Closing { .. }
-            | Refusal::EphemeralMetadata { .. } => Self::invalid(refusal.to_string()),
+            | Refusal::EphemeralMetadata { .. }
+            | Refusal::UnloadActive { .. }
+            | Refusal::UnloadWatched { .. }
+            | Refusal::UnloadLoses { .. } => Self::invalid(refusal.to_string()),
         }
     }
 }

@@ -19,6 +19,8 @@ pub(crate) struct Client {
     pub(crate) version: String,
     pub(crate) experimental: bool,
     pub(crate) opt_outs: BTreeSet<String>,
+    /// It knows loomd's extensions and wants events with their numbers.
+    pub(crate) event_numbers: bool,
 }
 
 /// One connection.
@@ -71,6 +73,11 @@ impl Peer {
                 "message for a closed connection dropped"
             );
         }
+    }
+
+    /// Whether this client gets events with their numbers.
+    pub(crate) fn is_numbered(&self) -> bool {
+        self.client().is_some_and(|client| client.event_numbers)
     }
 
     /// Whether this client wants notifications of this method.

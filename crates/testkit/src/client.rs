@@ -105,6 +105,16 @@ impl TestClient {
         }
     }
 
+    /// Waits for the next notification, whatever it is.
+    pub async fn next_note(&mut self) -> Value {
+        loop {
+            if let Some(note) = self.notes.pop_front() {
+                return note;
+            }
+            self.take().await;
+        }
+    }
+
     /// Takes notifications up to and with the first of a method, in order.
     pub async fn notes_until(&mut self, method: &str) -> Vec<Value> {
         let mut seen = Vec::new();

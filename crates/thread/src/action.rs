@@ -39,7 +39,19 @@ pub enum Action {
         notification: Box<ServerNotification>,
     },
     /// From here on, this connection gets the thread's events.
-    Subscribe(ConnectionId),
+    Subscribe {
+        /// Which one.
+        connection: ConnectionId,
+        /// It is not asked anything.
+        observes: bool,
+    },
+    /// Send a connection again what clients see of the events that followed one.
+    Replay {
+        /// To whom.
+        connection: ConnectionId,
+        /// The number of the last event it has.
+        after: u64,
+    },
     /// From here on, it does not.
     Unsubscribe(ConnectionId),
     /// Ask the model.

@@ -110,6 +110,11 @@ pub enum Command {
         /// Without the status changes of a reload.
         quietly: bool,
     },
+    /// Unload now, if nothing runs.
+    Unload {
+        /// Although clients watch, or though the thread has nothing on disk.
+        force: bool,
+    },
     /// End the running turn, take no more commands.
     Close,
 }
@@ -123,6 +128,11 @@ pub struct ResumeRequest {
     pub with_turns: bool,
     /// The page of turns that comes with the answer.
     pub page: Option<TurnWindow>,
+    /// The client has every event up to this number, and the shell has all that follow:
+    /// they are sent behind the answer.
+    pub replay_after: Option<u64>,
+    /// Watch without keeping the thread loaded and without being asked anything.
+    pub observe: bool,
 }
 
 /// Some of a thread's turns, counted from one end.

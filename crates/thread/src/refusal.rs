@@ -37,6 +37,26 @@ pub enum Refusal {
     /// A name of blanks.
     #[error("thread name must not be empty")]
     EmptyName,
+    /// Unloading in mid-turn.
+    #[error("thread {thread_id} is active and cannot be unloaded; interrupt its turn first")]
+    UnloadActive {
+        /// The thread.
+        thread_id: String,
+    },
+    /// Unloading what others watch.
+    #[error("thread {thread_id} is watched; pass `force: true` to unload it all the same")]
+    UnloadWatched {
+        /// The thread.
+        thread_id: String,
+    },
+    /// Unloading what is not on disk.
+    #[error(
+        "thread {thread_id} is not on disk and would be lost; pass `force: true` to unload it all the same"
+    )]
+    UnloadLoses {
+        /// The thread.
+        thread_id: String,
+    },
     /// Naming, or describing, a thread that keeps nothing.
     #[error("ephemeral thread does not support metadata updates: {thread_id}")]
     EphemeralMetadata {

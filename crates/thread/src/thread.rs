@@ -79,6 +79,8 @@ pub struct Thread {
     /// Questions to the clients that are open, by the id of the request.
     pub(crate) asks: BTreeMap<i64, OpenAsk>,
     pub(crate) subscribers: BTreeSet<ConnectionId>,
+    /// Subscribers that do not keep the thread loaded.
+    pub(crate) observers: BTreeSet<ConnectionId>,
     /// What the user has not read. Kept in memory only: a thread that is loaded counts
     /// as read.
     pub(crate) read_state: ThreadReadState,
@@ -133,6 +135,7 @@ impl Thread {
             open_items: BTreeMap::new(),
             asks: BTreeMap::new(),
             subscribers: BTreeSet::new(),
+            observers: BTreeSet::new(),
             read_state: ThreadReadState {
                 first_unread: None,
                 revision: setup.read_revision,
@@ -199,6 +202,7 @@ impl Thread {
             Command::UpdateSettings(patch) => self.on_update_settings(cx, reply, *patch),
             Command::Inject(items) => self.on_inject(cx, reply, items),
             Command::Reverted { quietly } => self.on_reverted(cx, reply, quietly),
+            Command::Unload { force } => self.on_unload(reply, force),
             Command::Close => self.on_close(cx, reply),
         }
     }
@@ -317,9 +321,29 @@ impl Thread {
     }
 
     pub(crate) fn subscribe(&mut self, connection: ConnectionId) {
-        if self.subscribers.insert(connection) {
-            self.act(Action::Subscribe(connection));
+        let observed = self.observers.remove(&connection);
+        if self.subscribers.insert(connection) || observed {
+            self.act(Action::Subscribe {
+                connection,
+                observes: false,
+            });
         }
+    }
+
+    /// Like [`Thread::subscribe`], for a connection that does not count as a watcher.
+    pub(crate) fn observe(&mut self, connection: ConnectionId) {
+        self.subscribers.insert(connection);
+        if self.observers.insert(connection) {
+            self.act(Action::Subscribe {
+                connection,
+                observes: true,
+            });
+        }
+    }
+
+    /// Whether a connection watches the thread that is not a mere observer.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.subscribers.len() > self.observers.len()
     }
 
     pub(crate) fn is_subscribed(&self, connection: ConnectionId) -> bool {
@@ -328,6 +352,7 @@ impl Thread {
 
     /// Whether the connection was subscribed.
     pub(crate) fn unsubscribe(&mut self, connection: ConnectionId) -> bool {
+        self.observers.remove(&connection);
         let was = self.subscribers.remove(&connection);
         if was {
             self.act(Action::Unsubscribe(connection));
@@ -353,6 +378,12 @@ impl Thread {
     #[must_use]
     pub fn session_id(&self) -> ThreadId {
         self.session_id
+    }
+
+    /// The number of its newest event.
+    #[must_use]
+    pub fn last_seq(&self) -> u64 {
+        self.seq
     }
 
     /// The settings as they stand.
@@ -441,7 +472,7 @@ impl Thread {
         }
     }
 
-    fn unload(&mut self) {
+    pub(crate) fn unload(&mut self) {
         self.closing = true;
         self.idle_since = None;
         self.act(Action::Unload);
@@ -450,6 +481,6 @@ impl Thread {
     /// Whether nobody watches and nothing is active: what the unload clock runs on.
     #[must_use]
     pub fn is_unneeded(&self) -> bool {
-        self.subscribers.is_empty() && self.active.is_none() && !self.closing
+        !self.is_watched() && self.active.is_none() && !self.closing
     }
 }

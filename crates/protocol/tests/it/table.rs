@@ -54,7 +54,7 @@ fn lists_every_method_of_the_reference_with_its_stability() {
         match method.stability {
             Stability::Stable => assert!(stable.contains(method.name), "{}", method.name),
             Stability::Experimental => assert!(!stable.contains(method.name), "{}", method.name),
-            Stability::WireOnly | Stability::Removed0131 => {}
+            Stability::WireOnly | Stability::Extension | Stability::Removed0131 => {}
         }
     }
 }
@@ -68,7 +68,7 @@ fn lists_what_0_131_had_and_0_169_has_not() {
         assert!(
             matches!(
                 method.stability,
-                Stability::WireOnly | Stability::Removed0131
+                Stability::WireOnly | Stability::Extension | Stability::Removed0131
             ),
             "{name}"
         );

@@ -1,7 +1,7 @@
 //! initialize, and what concerns the connection and the process as a whole.
 
 use loomd_protocol::{
-    InitializeParams, InitializeResponse, RemoteControlConnectionStatus,
+    InitializeParams, InitializeResponse, LoomdServer, RemoteControlConnectionStatus,
     RemoteControlStatusChangedNotification, ServerNotification, methods,
 };
 
@@ -52,7 +52,9 @@ fn accept(cx: &Cx, params: InitializeParams) -> ApiResult<InitializeResponse> {
         )));
     }
     let capabilities = params.capabilities.unwrap_or_default();
+    let own = capabilities.loomd;
     let client = Client {
+        event_numbers: own.is_some_and(|own| own.event_numbers),
         name: name.clone(),
         version: params.client_info.version.clone(),
         experimental: capabilities.experimental_api,
@@ -74,5 +76,9 @@ fn accept(cx: &Cx, params: InitializeParams) -> ApiResult<InitializeResponse> {
             .ok_or_else(|| ApiError::internal("the home folder is not an absolute path"))?,
         platform_family: std::env::consts::FAMILY.to_owned(),
         platform_os: std::env::consts::OS.to_owned(),
+        loomd: own.map(|own| LoomdServer {
+            version: crate::VERSION.to_owned(),
+            event_numbers: own.event_numbers,
+        }),
     })
 }

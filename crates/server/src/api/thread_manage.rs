@@ -12,8 +12,8 @@ use loomd_protocol::{
     ThreadNameUpdatedNotification, ThreadReadStateUpdateParams, ThreadReadStateUpdateResponse,
     ThreadSetNameParams, ThreadSetNameResponse, ThreadSettingsUpdateParams,
     ThreadSettingsUpdateResponse, ThreadUnarchiveParams, ThreadUnarchiveResponse,
-    ThreadUnarchivedNotification, ThreadUnsubscribeParams, ThreadUnsubscribeResponse,
-    ThreadUnsubscribeStatus, methods,
+    ThreadUnarchivedNotification, ThreadUnloadParams, ThreadUnloadResponse, ThreadUnloadStatus,
+    ThreadUnsubscribeParams, ThreadUnsubscribeResponse, ThreadUnsubscribeStatus, methods,
 };
 use loomd_thread::{Command, Reply, SettingsPatch};
 use serde_json::value::RawValue;
@@ -27,6 +27,7 @@ use crate::router::{Answer, Cx, Route, ThreadCall, on_read, on_thread, raw};
 pub(crate) fn routes() -> Vec<Route> {
     vec![
         raw::<methods::ThreadUnsubscribe, _>(unsubscribe),
+        raw::<methods::ThreadUnload, _>(unload),
         raw::<methods::ThreadNameSet, _>(set_name),
         raw::<methods::ThreadArchive, _>(archive),
         raw::<methods::ThreadUnarchive, _>(unarchive),
@@ -65,6 +66,29 @@ async fn unsubscribe(
     handle
         .send(id, Command::Unsubscribe(cx.peer.id), responder)
         .await;
+}
+
+/// Unloads a thread now; like the end of a subscription it is answered before the
+/// status changes.
+async fn unload(cx: Cx, params: ThreadUnloadParams, answer: Answer<methods::ThreadUnload>) {
+    let id = match parse_thread_id(&params.thread_id) {
+        Ok(id) => id,
+        Err(error) => return answer.send(Err(error)),
+    };
+    let Some(handle) = cx.server.registry.get(id) else {
+        return answer.send(Ok(ThreadUnloadResponse {
+            status: ThreadUnloadStatus::NotLoaded,
+        }));
+    };
+    let responder = Responder::new(move |result: ApiResult<Reply>| {
+        answer.send(result.map(|_done| ThreadUnloadResponse {
+            status: ThreadUnloadStatus::Unloading,
+        }));
+    });
+    let command = Command::Unload {
+        force: params.force,
+    };
+    handle.send(id, command, responder).await;
 }
 
 /// Works on stored threads as well: then only the names file and the index change.

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use loomd_base::ThreadId;
 use loomd_events::HistoryItem;
 use loomd_protocol::{
-    AbsolutePathBuf, Thread, ThreadResumeParams, ThreadResumeResponse, TurnItemsView, TurnsPage,
-    methods,
+    AbsolutePathBuf, LoomdPosition, LoomdResume, Thread, ThreadResumeParams, ThreadResumeResponse,
+    TurnItemsView, TurnsPage, methods,
 };
 use loomd_rollout::layout::Found;
 use loomd_thread::{Command, Reply, ResumeRequest, TurnWindow, View};
@@ -62,6 +62,8 @@ impl Ready {
             connection: cx.peer.id,
             with_turns: !shape.exclude_turns && !self.from_history,
             page: shape.window(),
+            replay_after: shape.own.after,
+            observe: shape.own.observe,
         };
         let server = Arc::clone(&cx.server);
         let responder = Responder::new(move |result: ApiResult<Reply>| {
@@ -198,10 +200,15 @@ struct Shape {
     exclude_turns: bool,
     page: Option<TurnQuery>,
     redacted: bool,
+    /// What a client that knows loomd's extensions wants.
+    own: LoomdResume,
+    /// The client gets numbers.
+    numbered: bool,
 }
 
 impl Shape {
     fn of(cx: &Cx, params: &ThreadResumeParams) -> Self {
+        let numbered = cx.peer.is_numbered();
         Self {
             exclude_turns: params.exclude_turns,
             page: params.initial_turns_page.as_ref().map(|page| TurnQuery {
@@ -211,6 +218,12 @@ impl Shape {
                 view: page.items_view,
             }),
             redacted: redact::applies_to(&cx.peer),
+            own: LoomdResume {
+                // Numbers that a client was not told mean nothing.
+                after: params.loomd.and_then(|own| own.after).filter(|_| numbered),
+                observe: params.loomd.is_some_and(|own| own.observe),
+            },
+            numbered,
         }
     }
 
@@ -235,7 +248,14 @@ impl Shape {
             view.turns = Vec::new();
         }
         let sources = assemble::instruction_sources(server, &view.settings.cwd);
-        Ok(response(view, sources, page.transpose()?))
+        let position = LoomdPosition {
+            seq: view.seq,
+            resync: self.own.after.is_some_and(|after| after != view.seq),
+        };
+        Ok(ThreadResumeResponse {
+            loomd: self.numbered.then_some(position),
+            ..response(view, sources, page.transpose()?)
+        })
     }
 }
 
@@ -268,5 +288,6 @@ fn response(
         initial_turns_page,
         turns_backwards_cursor: paging::newest_turn_cursor(&view.newest),
         items_backwards_cursor: paging::newest_item_cursor(&view.newest),
+        loomd: None,
     }
 }

@@ -59,7 +59,14 @@ impl Actor {
                     }
                 }
             }
-            Action::Subscribe(connection) => self.fanout.subscribe(connection),
+            Action::Subscribe {
+                connection,
+                observes,
+            } => {
+                let seq = self.core.last_seq();
+                self.fanout.subscribe(connection, observes, seq);
+            }
+            Action::Replay { connection, after } => self.fanout.replay(connection, after),
             Action::Unsubscribe(connection) => self.fanout.unsubscribe(connection),
             Action::StartModel(start) => self.start_model(*start),
             Action::CancelModel { generation } => {

@@ -1,6 +1,6 @@
 //! From events to clients: encoded once, shared by all who are told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use loomd_base::ConnectionId;
@@ -12,6 +12,7 @@ use loomd_protocol::{
 use loomd_rpc::{Message, encode_notification, encode_request};
 use loomd_thread::Audience;
 
+use super::event_log::{EventLog, Logged};
 use crate::peer::{Peer, Peers};
 
 /// The subscribers of one thread, and the way to everyone else.
@@ -19,6 +20,12 @@ pub(crate) struct Fanout {
     peers: Arc<Peers>,
     thread_id: String,
     subscribers: BTreeMap<ConnectionId, Arc<Peer>>,
+    /// Subscribers that are not asked anything.
+    observers: BTreeSet<ConnectionId>,
+    /// For subscribers that get numbers; there is none before the first of them.
+    log: Option<Box<EventLog>>,
+    /// The number of the last event that clients could see.
+    last_shown: u64,
 }
 
 impl Fanout {
@@ -27,33 +34,87 @@ impl Fanout {
             peers,
             thread_id,
             subscribers: BTreeMap::new(),
+            observers: BTreeSet::new(),
+            log: None,
+            last_shown: 0,
         }
     }
 
-    /// A connection that closed meanwhile is skipped.
-    pub(crate) fn subscribe(&mut self, connection: ConnectionId) {
-        if let Some(peer) = self.peers.get(connection) {
-            self.subscribers.insert(connection, peer);
+    /// A connection that closed meanwhile is skipped. `seq` is the number of the
+    /// thread's newest event.
+    pub(crate) fn subscribe(&mut self, connection: ConnectionId, observes: bool, seq: u64) {
+        let Some(peer) = self.peers.get(connection) else {
+            return;
+        };
+        if peer.is_numbered() && self.log.is_none() {
+            self.log = Some(Box::new(EventLog::behind(seq)));
+        }
+        self.subscribers.insert(connection, peer);
+        if observes {
+            self.observers.insert(connection);
+        } else {
+            self.observers.remove(&connection);
         }
     }
 
     pub(crate) fn unsubscribe(&mut self, connection: ConnectionId) {
         self.subscribers.remove(&connection);
+        self.observers.remove(&connection);
+    }
+
+    /// Whether a numbered client can be sent all that followed event `after`; `seq` is
+    /// the number of the newest.
+    pub(crate) fn can_replay(&self, after: u64, seq: u64) -> bool {
+        after == seq || (after < seq && self.log.as_ref().is_some_and(|log| log.covers(after)))
+    }
+
+    /// Sends a connection all that followed event `after`.
+    pub(crate) fn replay(&self, connection: ConnectionId, after: u64) {
+        let (Some(peer), Some(log)) = (self.peers.get(connection), &self.log) else {
+            return;
+        };
+        for event in log.after(after) {
+            let experimental = loomd_protocol::notification_is_experimental(event.method);
+            if peer.wants(event.method, experimental) {
+                peer.send(event.message.clone());
+            }
+        }
+    }
+
+    /// What followed earlier events cannot be told any more: turns were taken back.
+    pub(crate) fn forget_log(&mut self, seq: u64) {
+        if let Some(log) = &mut self.log {
+            **log = EventLog::behind(seq);
+        }
     }
 
     /// Sends an event to the subscribers, if it is one that clients see.
-    pub(crate) fn event(&self, event: &Sequenced, now_ms: i64) {
-        if self.subscribers.is_empty() {
+    pub(crate) fn event(&mut self, event: &Sequenced, now_ms: i64) {
+        if self.subscribers.is_empty() && self.log.is_none() {
             return;
         }
         let Some((method, message)) = encode_event(&self.thread_id, &event.event, now_ms) else {
             return;
         };
+        let numbered = self.log.is_some().then(|| {
+            let position = format!(r#"{{"seq":{},"prev":{}}}"#, event.seq, self.last_shown);
+            message.with_member("loomd", &position)
+        });
+        self.last_shown = event.seq;
         let experimental = loomd_protocol::notification_is_experimental(method);
         for peer in self.subscribers.values() {
             if peer.wants(method, experimental) {
-                peer.send(message.clone());
+                let own = numbered.as_ref().filter(|_| peer.is_numbered());
+                peer.send(own.unwrap_or(&message).clone());
             }
+        }
+        if let (Some(log), Some(message)) = (&mut self.log, numbered) {
+            let seq = event.seq;
+            log.push(Logged {
+                seq,
+                method,
+                message,
+            });
         }
     }
 
@@ -77,7 +138,11 @@ impl Fanout {
         };
         match to {
             Audience::Everyone => self.peers.ready().iter().for_each(send),
-            Audience::Subscribers => self.subscribers.values().for_each(send),
+            Audience::Subscribers => self
+                .subscribers
+                .iter()
+                .filter(|(id, _)| !self.observers.contains(id))
+                .for_each(|(_, peer)| send(peer)),
             Audience::One(connection) => self.peers.get(connection).iter().for_each(send),
         }
     }

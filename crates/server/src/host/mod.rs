@@ -3,6 +3,7 @@
 
 mod actor;
 mod effects;
+mod event_log;
 mod fanout;
 mod launch;
 mod recorder;

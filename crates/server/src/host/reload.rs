@@ -53,8 +53,21 @@ impl Actor {
             let why = Why::Override(overrides, request);
             self.reload = Some(Reload { why, responder });
         } else {
-            self.command(Command::Resume(request), responder);
+            let command = self.resume_command(request);
+            self.command(command, responder);
         }
+    }
+
+    /// A client that has the thread up to an event is sent what followed, if all of that
+    /// is still known; else it is told where the thread stands, like any other.
+    fn resume_command(&self, mut request: ResumeRequest) -> Command {
+        let newest = self.core.last_seq();
+        request.replay_after = request
+            .replay_after
+            .filter(|after| self.fanout.can_replay(*after, newest));
+        // What it replays needs no turns beside it.
+        request.with_turns &= request.replay_after.is_none();
+        Command::Resume(request)
     }
 
     pub(super) fn on_revert(&mut self, from: &RevertFrom, responder: Responder) {
@@ -92,7 +105,7 @@ impl Actor {
         let (rebuilt, command) = match why {
             Why::Override(overrides, request) => {
                 let rebuilt = self.override_settings(path, *overrides).await;
-                (rebuilt, Command::Resume(request))
+                (rebuilt, self.resume_command(request))
             }
             Why::Revert {
                 before_turn_id,
@@ -159,6 +172,7 @@ impl Actor {
             token_usage: snapshot.token_usage,
             last_seq: snapshot.last_seq,
         });
+        self.fanout.forget_log(self.core.last_seq());
         self.take_tools(Tools::new(&self.server, &self.core, &self.config));
         self.recorder.reopened(writer);
         Ok(())

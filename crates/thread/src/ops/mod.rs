@@ -12,3 +12,4 @@ pub(crate) mod settings;
 mod start;
 mod start_turn;
 mod steer;
+mod unload;

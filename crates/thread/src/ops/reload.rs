@@ -124,6 +124,7 @@ impl Thread {
     /// watches, what is unread, and the numbers of events and streams.
     pub fn succeed(&mut self, earlier: &Self) {
         self.subscribers.clone_from(&earlier.subscribers);
+        self.observers.clone_from(&earlier.observers);
         self.read_state = ThreadReadState {
             first_unread: earlier.read_state.first_unread.clone(),
             revision: earlier.read_state.revision.clone(),
@@ -136,7 +137,7 @@ impl Thread {
     /// is idle.
     #[must_use]
     pub fn may_be_overridden(&self) -> bool {
-        self.subscribers.is_empty() && self.active.is_none() && !self.is_closing()
+        self.is_unneeded()
     }
 
     /// Whether the thread takes no more commands.

@@ -7,7 +7,7 @@ use loomd_protocol::{
 };
 
 use crate::thread::Thread;
-use crate::{Audience, Refusal, Reply, ReplyTo, ResumeRequest};
+use crate::{Action, Audience, Refusal, Reply, ReplyTo, ResumeRequest};
 
 impl Thread {
     /// Subscribes, then answers, in the order that clients rely on: a new status of a
@@ -34,7 +34,9 @@ impl Thread {
         if let Err(refusal) = self.may_resume() {
             return self.refuse(reply, refusal);
         }
-        self.touch();
+        if !request.observe {
+            self.touch();
+        }
         if let Some(message) = self.notice.take() {
             let notification = WarningNotification {
                 thread_id: Some(self.wire_id()),
@@ -43,13 +45,23 @@ impl Thread {
             self.notify(caller, ServerNotification::Warning(notification));
         }
         self.announce_status();
-        self.subscribe(request.connection);
-        let view = if request.with_turns {
+        if request.observe {
+            self.observe(request.connection);
+        } else {
+            self.subscribe(request.connection);
+        }
+        let mut view = if request.with_turns {
             self.view()
         } else {
             self.view_within(request.page)
         };
+        // The events behind the answer go on from where the client is.
+        view.seq = request.replay_after.unwrap_or(view.seq);
         self.reply(reply, Reply::View(Box::new(view)));
+        if let Some(after) = request.replay_after {
+            let connection = request.connection;
+            self.act(Action::Replay { connection, after });
+        }
         if request.with_turns || is_cold {
             self.tell_usage_to(request.connection);
         }
@@ -58,7 +70,9 @@ impl Thread {
             Audience::Everyone,
             ServerNotification::ThreadGoalCleared(ThreadGoalClearedNotification { thread_id }),
         );
-        self.ask_again(request.connection);
+        if !request.observe {
+            self.ask_again(request.connection);
+        }
     }
 
     /// What keeps nothing on disk cannot be resumed, even while it is loaded.

@@ -130,7 +130,16 @@ pub(crate) fn action(action: &Action) -> String {
             };
             format!("tell {audience}: {}{status}", notification.method())
         }
-        Action::Subscribe(connection) => format!("subscribe {}", connection.0),
+        Action::Subscribe {
+            connection,
+            observes,
+        } => {
+            let verb = if *observes { "observe" } else { "subscribe" };
+            format!("{verb} {}", connection.0)
+        }
+        Action::Replay { connection, after } => {
+            format!("replay to {} what followed {after}", connection.0)
+        }
         Action::Unsubscribe(connection) => format!("unsubscribe {}", connection.0),
         Action::StartModel(start) => format!(
             "ask the model (stream {}, {} entries)",

@@ -152,6 +152,10 @@ impl Player {
                 self.command(Command::Resume(ResumeRequest {
                     connection: connection(who),
                     with_turns: how.is_empty(),
+                    replay_after: how
+                        .strip_prefix("after ")
+                        .map(|seq| seq.parse().expect("a number")),
+                    observe: how == "observing",
                     page: how.strip_prefix("last ").map(|count| TurnWindow {
                         count: count.parse().expect("a number of turns"),
                         newest_first: true,
@@ -183,6 +187,9 @@ impl Player {
             "close" => self.command(Command::Close),
             "timer" => Input::TimerFired,
             "room" => Input::RoomNeeded,
+            "unload" => self.command(Command::Unload {
+                force: rest == "by force",
+            }),
             "rollout-failed" => Input::RolloutFailed {
                 reason: rest.to_owned(),
             },
