@@ -9,6 +9,7 @@
 
 mod bench;
 mod clients;
+mod lifecycle;
 
 use std::process::ExitCode;
 
@@ -25,6 +26,8 @@ struct Cli {
 enum Command {
     /// Install pinned official clients and drive them against a built server.
     Clients(clients::Args),
+    /// Explore the orders of events in a thread and print what was covered.
+    Lifecycle(lifecycle::Args),
     /// Measure loomd beside the reference and print ratios.
     Bench(bench::Args),
     /// Play a scenario on loomd and on the reference, and compare what a client sees.
@@ -35,6 +38,7 @@ fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
         Command::Clients(args) => clients::run(args),
         Command::Bench(args) => bench::run(&args),
+        Command::Lifecycle(args) => lifecycle::run(&args),
         Command::Compare(args) => bench::compare(args),
     }
 }

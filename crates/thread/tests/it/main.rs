@@ -10,6 +10,7 @@
     reason = "a scenario names what it shows and leaves the rest to the fallback"
 )]
 
+mod explore;
 mod render;
 mod script;
 

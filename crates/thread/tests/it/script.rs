@@ -21,7 +21,7 @@ use serde_json::value::RawValue;
 use crate::render;
 
 /// Wall time at the start of each scenario: 2026-01-01T00:00:00Z.
-const START_MS: i64 = 1_767_225_600_000;
+pub(crate) const START_MS: i64 = 1_767_225_600_000;
 
 struct Player {
     thread: Thread,
@@ -277,7 +277,7 @@ fn connection(text: &str) -> ConnectionId {
     ConnectionId(text.trim().parse().expect("a connection number"))
 }
 
-fn message(text: &str) -> UserMessage {
+pub(crate) fn message(text: &str) -> UserMessage {
     if text.is_empty() {
         return UserMessage {
             client_id: None,
@@ -295,7 +295,7 @@ fn message(text: &str) -> UserMessage {
     }
 }
 
-fn turn(text: &str, model: Option<&str>) -> TurnRequest {
+pub(crate) fn turn(text: &str, model: Option<&str>) -> TurnRequest {
     TurnRequest {
         message: message(text),
         settings: SettingsPatch {
@@ -322,7 +322,7 @@ fn history(json: serde_json::Value) -> HistoryItem {
     HistoryItem::from_raw(raw).expect("a history item")
 }
 
-fn said(id: &str, text: &str) -> OutputItem {
+pub(crate) fn said(id: &str, text: &str) -> OutputItem {
     OutputItem {
         history: history(serde_json::json!({
             "type": "message", "id": id, "role": "assistant",
@@ -336,7 +336,7 @@ fn said(id: &str, text: &str) -> OutputItem {
     }
 }
 
-fn call(id: &str, command: &str) -> OutputItem {
+pub(crate) fn call(id: &str, command: &str) -> OutputItem {
     let arguments = serde_json::json!({ "cmd": command }).to_string();
     OutputItem {
         history: history(serde_json::json!({
@@ -351,7 +351,7 @@ fn call(id: &str, command: &str) -> OutputItem {
     }
 }
 
-fn command(id: &str, text: &str, ended: Option<&str>) -> ThreadItem {
+pub(crate) fn command(id: &str, text: &str, ended: Option<&str>) -> ThreadItem {
     ThreadItem::new(
         id,
         ItemKind::CommandExecution(CommandExecutionItem {
@@ -376,7 +376,7 @@ fn command(id: &str, text: &str, ended: Option<&str>) -> ThreadItem {
 
 /// `ID approval`: a command waits for approval, its key is the length of the id;
 /// `ID input`: a question to the user.
-fn question(id: &str, what: &str) -> ToolAsk {
+pub(crate) fn question(id: &str, what: &str) -> ToolAsk {
     let common = serde_json::json!({
         "threadId": thread_id().to_string(), "turnId": "", "itemId": id,
         "startedAtMs": 0, "questions": [], "isBlocking": true,
@@ -397,7 +397,7 @@ fn question(id: &str, what: &str) -> ToolAsk {
     }
 }
 
-fn completed(end_turn: Option<bool>) -> ModelEvent {
+pub(crate) fn completed(end_turn: Option<bool>) -> ModelEvent {
     ModelEvent::Completed {
         response_id: "resp".to_owned(),
         usage: Some(TokenUsageBreakdown {
@@ -410,7 +410,7 @@ fn completed(end_turn: Option<bool>) -> ModelEvent {
     }
 }
 
-fn failure(message: &str) -> ModelFailure {
+pub(crate) fn failure(message: &str) -> ModelFailure {
     ModelFailure {
         message: message.to_owned(),
         info: CodexErrorInfo::Other,
