@@ -36,10 +36,12 @@ pub(super) enum Letter {
     /// A third of the delay passes, and a timer fires that nobody set for now.
     EarlyTimer,
     RolloutFails,
+    /// Other threads need the room.
+    RoomNeeded,
 }
 
 /// All but [`Letter::Start`].
-pub(super) const ALPHABET: [Letter; 25] = [
+pub(super) const ALPHABET: [Letter; 26] = [
     Letter::Resume(1),
     Letter::Resume(2),
     Letter::Unsubscribe(1),
@@ -65,4 +67,5 @@ pub(super) const ALPHABET: [Letter; 25] = [
     Letter::Timer,
     Letter::EarlyTimer,
     Letter::RolloutFails,
+    Letter::RoomNeeded,
 ];

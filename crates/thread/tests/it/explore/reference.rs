@@ -171,6 +171,10 @@ impl Reference {
             Letter::Timer | Letter::EarlyTimer => {
                 self.closing |= self.deadline().is_some_and(|at| at <= now);
             }
+            Letter::RoomNeeded => {
+                let unneeded = self.subscribers.is_empty() && self.turn.is_none();
+                self.closing |= unneeded;
+            }
             Letter::RolloutFails => {
                 self.end_turn(true);
                 self.failed = true;

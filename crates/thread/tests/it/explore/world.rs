@@ -205,6 +205,7 @@ impl World {
                     process.begun = true;
                 }
             }
+            Letter::RoomNeeded => self.handle(Input::RoomNeeded),
             Letter::RolloutFails => self.handle(Input::RolloutFailed {
                 reason: "full".to_owned(),
             }),
