@@ -124,6 +124,19 @@ pub(crate) fn push_text(item: &mut ThreadItem, delta: &str) {
     }
 }
 
+/// Bytes of a running command's output that whoever joins is shown; of more than these
+/// it gets the beginning, and all of what the command keeps when the item completes.
+const RUNNING_OUTPUT_MAX: usize = 1024 * 1024;
+
+/// Adds a piece to what a running command has put out.
+pub(crate) fn push_output(item: &mut ThreadItem, delta: &str) {
+    if let ItemKind::CommandExecution(command) = &mut item.kind {
+        let output = command.aggregated_output.get_or_insert_default();
+        let room = RUNNING_OUTPUT_MAX.saturating_sub(output.len());
+        output.push_str(&delta[..delta.floor_char_boundary(room)]);
+    }
+}
+
 pub(crate) fn add_summary_part(item: &mut ThreadItem, index: i64) {
     if let ItemKind::Reasoning { summary, .. } = &mut item.kind {
         part(summary, index);

@@ -327,6 +327,10 @@ impl Thread {
         match event {
             ToolEvent::ItemStarted(item) => self.item_started(cx, turn_id, item),
             ToolEvent::OutputDelta { item_id, delta } => {
+                // Whoever joins now gets it with the item, not as a delta.
+                if let Some(item) = self.item_mut(turn_id, &item_id) {
+                    items::push_output(item, &delta);
+                }
                 let notification = CommandExecutionOutputDeltaNotification {
                     thread_id,
                     turn_id: turn_id.to_string(),
@@ -351,6 +355,9 @@ impl Thread {
             }
             ToolEvent::ItemCompleted(item) => {
                 if !self.open_items.contains_key(item.id()) {
+                    if self.item_mut(turn_id, item.id()).is_some() {
+                        return; // it has ended without waiting for its tool
+                    }
                     self.item_started(cx, turn_id, items::begun(&item));
                 }
                 self.item_completed(cx, turn_id, item);
@@ -570,6 +577,19 @@ impl Thread {
             completed_at_ms: cx.now.wall_ms,
         };
         self.event(cx, ThreadEvent::ItemCompleted(notification));
+    }
+
+    /// An item of a turn, which may have ended long ago.
+    fn item_mut(&mut self, turn_id: &Arc<str>, item_id: &str) -> Option<&mut ThreadItem> {
+        let items = match &mut self.active {
+            Some(active) if active.id == *turn_id => &mut active.turn.items,
+            Some(_) | None => {
+                let mut turns = self.turns.iter_mut().rev();
+                let turn = turns.find(|turn| turn.id == **turn_id)?;
+                &mut Arc::make_mut(turn).items
+            }
+        };
+        items.iter_mut().rev().find(|item| item.id() == item_id)
     }
 
     /// Keeps an item in its turn, which may have ended long ago.

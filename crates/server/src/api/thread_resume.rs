@@ -74,7 +74,7 @@ impl Ready {
             answer.send(result);
         });
         let mail = Mail::Resume {
-            request,
+            request: Box::new(request),
             overrides: self.overrides,
             responder,
         };

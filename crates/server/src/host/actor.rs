@@ -149,7 +149,7 @@ impl Actor {
                 request,
                 overrides,
                 responder,
-            } => self.on_resume(request, overrides, responder),
+            } => self.on_resume(*request, overrides, responder),
             Mail::Revert { from, responder } => self.on_revert(&from, responder),
             Mail::Tools(look) => look(&self.toolbox),
             Mail::Answer { id, answer } => self.feed([Input::Answer { id, answer }]),

@@ -67,7 +67,7 @@ pub(crate) enum Mail {
     },
     /// Resume, and change settings if nobody watches and nothing runs.
     Resume {
-        request: ResumeRequest,
+        request: Box<ResumeRequest>,
         overrides: Box<Overrides>,
         responder: Responder,
     },

@@ -102,6 +102,36 @@ async fn a_second_client_joins_in_mid_turn_without_gap_or_repeat() {
 }
 
 #[tokio::test]
+async fn whoever_joins_while_a_command_runs_is_shown_its_output_from_the_beginning() {
+    let server = TestServer::new();
+    let mut first = server.client().await;
+    let thread = first.start_thread(&server.work()).await;
+    let script = "go\n@@ [{\"exec\":\"echo one; until [ -e go ]; do sleep 0.01; done; echo two\"},\
+                  {\"say\":\"done\"}]";
+    first.start_turn(&thread, script).await;
+    let told = first.note("item/commandExecution/outputDelta").await;
+    assert_eq!(told["delta"], "one\n");
+
+    let mut second = server.client().await;
+    let resumed = second
+        .request("thread/resume", json!({"threadId": thread}))
+        .await
+        .expect("resumed");
+    let items = resumed["thread"]["turns"][0]["items"]
+        .as_array()
+        .expect("items");
+    let command = items.last().expect("a command");
+    assert_eq!(command["type"], "commandExecution");
+    assert_eq!(command["status"], "inProgress");
+    assert_eq!(command["aggregatedOutput"], "one\n");
+    std::fs::write(server.work().join("go"), "").expect("a file");
+    let rest = second.note("item/commandExecution/outputDelta").await;
+    assert_eq!(rest["delta"], "two\n");
+    let ended = second.note("item/completed").await;
+    assert_eq!(ended["item"]["aggregatedOutput"], "one\ntwo\n");
+}
+
+#[tokio::test]
 async fn unsubscribing_and_leaving_end_what_a_client_is_told() {
     let server = TestServer::new();
     let mut first = server.client().await;

@@ -229,6 +229,8 @@ impl World {
                     connection: ConnectionId(connection),
                     with_turns: true,
                     page: None,
+                    replay_after: None,
+                    observe: false,
                 })
             }
             Letter::Unsubscribe(connection) => Command::Unsubscribe(ConnectionId(connection)),
@@ -407,7 +409,8 @@ impl World {
                 }
             }
             Action::Notify { to, notification } => self.notified(to, &notification),
-            Action::Subscribe(connection) => {
+            Action::Replay { .. } => panic!("nobody asked for a replay"),
+            Action::Subscribe { connection, .. } => {
                 let heard = self.all.clone();
                 let earlier = self.watchers.insert(connection, heard);
                 assert!(earlier.is_none(), "subscribed twice");
