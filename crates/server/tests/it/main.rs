@@ -6,6 +6,7 @@ mod extensions;
 mod forks;
 mod handshake;
 mod lifecycle;
+mod random_traffic;
 mod reading;
 mod reload;
 mod residency;

@@ -1,0 +1,166 @@
+//! Random traffic around the moment at which threads unload: several clients that do not
+//! wait for each other, or for their own answers.
+
+use std::collections::BTreeSet;
+
+use loomd_testkit::{TestClient, TestServer};
+use serde_json::{Value, json};
+
+/// Numbers that follow from a seed (splitmix64), so that a failure can be played again.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((z ^ (z >> 31)) % limit as u64).expect("below a limit that fits")
+    }
+}
+
+/// The seed: fixed in general, so that a green run stays green, and free to choose.
+fn seed() -> u64 {
+    let chosen = std::env::var("LOOMD_TRAFFIC_SEED").ok();
+    chosen.map_or(20_261_127, |text| text.parse().expect("a number"))
+}
+
+fn request(dice: &mut Dice, thread: &str) -> (&'static str, Value) {
+    let input = json!([{"type": "text", "text": "go\n@@ [{\"say\":\"abcd\",\"deltas\":4}]"}]);
+    match dice.below(12) {
+        0..=2 => (
+            "thread/resume",
+            json!({"threadId": thread, "excludeTurns": true}),
+        ),
+        3..=5 => ("turn/start", json!({"threadId": thread, "input": input})),
+        6 => (
+            "turn/steer",
+            json!({"threadId": thread, "expectedTurnId": "x", "input": input}),
+        ),
+        7 => ("turn/interrupt", json!({"threadId": thread, "turnId": ""})),
+        8 | 9 => ("thread/unsubscribe", json!({"threadId": thread})),
+        10 => ("thread/read", json!({"threadId": thread})),
+        _ => match dice.below(3) {
+            0 => (
+                "thread/name/set",
+                json!({"threadId": thread, "name": "a name"}),
+            ),
+            1 => ("thread/archive", json!({"threadId": thread})),
+            _ => ("thread/unarchive", json!({"threadId": thread})),
+        },
+    }
+}
+
+/// One thread with a turn, which nobody watches.
+async fn thread(server: &TestServer, client: &mut TestClient) -> String {
+    let thread = client.start_thread(&server.work()).await;
+    client.run_turn(&thread, "first").await;
+    let params = json!({"threadId": thread});
+    client
+        .request("thread/unsubscribe", params)
+        .await
+        .expect("unsubscribed");
+    thread
+}
+
+/// Brings a thread back from wherever the traffic left it, runs a turn, and gives the
+/// ids of all its turns.
+async fn comes_back(server: &TestServer, thread: &str) -> BTreeSet<String> {
+    let mut client = server.client().await;
+    let params = json!({"threadId": thread});
+    // An error means that it is not in the archive.
+    let _not_archived = client.request("thread/unarchive", params.clone()).await;
+    let mut resumed = Err(Value::Null);
+    for _ in 0..1000 {
+        resumed = client.request("thread/resume", params.clone()).await;
+        match &resumed {
+            // It says itself when to try again, and ends within its time for that.
+            Err(error) if error["message"].to_string().contains("is closing") => {
+                tokio::task::yield_now().await;
+            }
+            Ok(_) | Err(_) => break,
+        }
+    }
+    resumed.expect("a thread that was left can be resumed");
+    client.run_turn(thread, "last").await;
+    let params = json!({"threadId": thread, "includeTurns": true});
+    let read = client.request("thread/read", params).await.expect("read");
+    let turns = read["thread"]["turns"].as_array().expect("turns");
+    let ids = turns.iter().map(|turn| turn["id"].as_str().expect("an id"));
+    let unique: BTreeSet<String> = ids.map(str::to_owned).collect();
+    assert_eq!(unique.len(), turns.len(), "a turn stands twice");
+    unique
+}
+
+/// Plays so many requests and checks that all are answered and nothing is lost.
+async fn traffic(config: &str, seed: u64, requests: usize) {
+    const CLIENTS: usize = 3;
+    const UNANSWERED_MAX: usize = 6;
+    let server = TestServer::with_config(config);
+    let mut dice = Dice(seed);
+    let mut clients = Vec::new();
+    for _ in 0..CLIENTS {
+        clients.push((server.client().await, Vec::new()));
+    }
+    let mut threads = Vec::new();
+    for _ in 0..3 {
+        threads.push(thread(&server, &mut clients[0].0).await);
+    }
+    let mut accepted: Vec<(String, String)> = Vec::new();
+    for _ in 0..requests {
+        let (client, open) = &mut clients[dice.below(CLIENTS)];
+        let thread = threads[dice.below(threads.len())].clone();
+        let (method, params) = request(&mut dice, &thread);
+        open.push((client.send(method, params).await, thread));
+        if open.len() >= UNANSWERED_MAX {
+            for (id, thread) in open.drain(..) {
+                // The client waits for 30 seconds, then the test fails.
+                if let Ok(answer) = client.answer(id).await
+                    && let Some(turn) = answer["turn"]["id"].as_str()
+                {
+                    accepted.push((thread, turn.to_owned()));
+                }
+            }
+            client.pending_notes();
+        }
+    }
+    for (client, open) in &mut clients {
+        for (id, thread) in open.drain(..) {
+            if let Ok(answer) = client.answer(id).await
+                && let Some(turn) = answer["turn"]["id"].as_str()
+            {
+                accepted.push((thread, turn.to_owned()));
+            }
+        }
+    }
+    for thread in &threads {
+        let turns = comes_back(&server, thread).await;
+        for (_, turn) in accepted.iter().filter(|(of, _)| of == thread) {
+            assert!(turns.contains(turn), "turn {turn} of {thread} is lost");
+        }
+    }
+    assert!(!accepted.is_empty(), "the traffic started no turn");
+}
+
+#[tokio::test]
+async fn no_request_stays_without_an_answer_and_no_turn_is_lost_where_threads_unload_at_once() {
+    for round in 0..12 {
+        let seed = seed() + round;
+        println!("seed {seed}");
+        traffic("thread_unload_delay_secs = 0", seed, 150).await;
+    }
+}
+
+#[tokio::test]
+async fn no_request_stays_without_an_answer_and_no_turn_is_lost_where_threads_make_room() {
+    for round in 0..6 {
+        let seed = seed() + 1000 + round;
+        println!("seed {seed}");
+        traffic(
+            "max_loaded_threads = 1\nthread_unload_delay_secs = 1",
+            seed,
+            150,
+        )
+        .await;
+    }
+}
