@@ -244,13 +244,15 @@ impl Shape {
             .page
             .as_ref()
             .map(|query| paging::turns_page(&view.turns, query));
-        if self.exclude_turns {
+        // A client that goes on from an event has the turns; only the page is new to it.
+        let goes_on = self.own.after == Some(view.seq);
+        if self.exclude_turns || goes_on {
             view.turns = Vec::new();
         }
         let sources = assemble::instruction_sources(server, &view.settings.cwd);
         let position = LoomdPosition {
             seq: view.seq,
-            resync: self.own.after.is_some_and(|after| after != view.seq),
+            resync: self.own.after.is_some() && !goes_on,
         };
         Ok(ThreadResumeResponse {
             loomd: self.numbered.then_some(position),

@@ -1,4 +1,4 @@
-//! The newest events of a thread as numbered clients get them, so that one that lost its
+//! The newest events of a thread that clients see, so that one that lost its
 //! connection is sent exactly what it missed.
 //!
 //! There is a log only from when a numbered client first watches the thread. It is
@@ -14,11 +14,20 @@ pub(super) const EVENTS_MAX: usize = 4096;
 /// Bytes of messages that are kept of a thread.
 const BYTES_MAX: usize = 1024 * 1024;
 
-/// What a numbered client gets of an event.
+/// An event that clients see.
 pub(super) struct Logged {
     pub(super) seq: u64,
     pub(super) method: &'static str,
+    /// As clients without numbers get it.
     pub(super) message: Message,
+}
+
+impl Logged {
+    /// As it goes to a client that was sent event `prev` before it.
+    pub(super) fn numbered(&self, prev: u64) -> Message {
+        let position = format!(r#"{{"seq":{},"prev":{prev}}}"#, self.seq);
+        self.message.with_member("loomd", &position)
+    }
 }
 
 /// The newest events of a thread, without a gap.

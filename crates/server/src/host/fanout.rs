@@ -19,13 +19,33 @@ use crate::peer::{Peer, Peers};
 pub(crate) struct Fanout {
     peers: Arc<Peers>,
     thread_id: String,
-    subscribers: BTreeMap<ConnectionId, Arc<Peer>>,
+    subscribers: BTreeMap<ConnectionId, Subscriber>,
     /// Subscribers that are not asked anything.
     observers: BTreeSet<ConnectionId>,
     /// For subscribers that get numbers; there is none before the first of them.
     log: Option<Box<EventLog>>,
-    /// The number of the last event that clients could see.
-    last_shown: u64,
+}
+
+/// A connection that gets the thread's events.
+struct Subscriber {
+    peer: Arc<Peer>,
+    /// The number up to which it has all that it wants: that of the answer it began
+    /// with, then of each event it was sent. What it opted out of is no gap to it.
+    last: u64,
+}
+
+impl Subscriber {
+    /// Sends an event with its number, and with that of the one before it that this
+    /// client was sent.
+    fn send_numbered(&mut self, event: &Logged, text: &mut Option<(u64, Message)>) {
+        let prev = std::mem::replace(&mut self.last, event.seq);
+        // Most clients have the same event before this one, and share its text.
+        let (_, message) = match text {
+            Some(shared) if shared.0 == prev => shared,
+            other => other.insert((prev, event.numbered(prev))),
+        };
+        self.peer.send(message.clone());
+    }
 }
 
 impl Fanout {
@@ -36,7 +56,6 @@ impl Fanout {
             subscribers: BTreeMap::new(),
             observers: BTreeSet::new(),
             log: None,
-            last_shown: 0,
         }
     }
 
@@ -49,7 +68,9 @@ impl Fanout {
         if peer.is_numbered() && self.log.is_none() {
             self.log = Some(Box::new(EventLog::behind(seq)));
         }
-        self.subscribers.insert(connection, peer);
+        self.subscribers
+            .entry(connection)
+            .or_insert(Subscriber { peer, last: seq });
         if observes {
             self.observers.insert(connection);
         } else {
@@ -68,15 +89,17 @@ impl Fanout {
         after == seq || (after < seq && self.log.as_ref().is_some_and(|log| log.covers(after)))
     }
 
-    /// Sends a connection all that followed event `after`.
-    pub(crate) fn replay(&self, connection: ConnectionId, after: u64) {
-        let (Some(peer), Some(log)) = (self.peers.get(connection), &self.log) else {
+    /// Sends a subscriber all that followed event `after`.
+    pub(crate) fn replay(&mut self, connection: ConnectionId, after: u64) {
+        let (Some(subscriber), Some(log)) = (self.subscribers.get_mut(&connection), &self.log)
+        else {
             return;
         };
+        subscriber.last = after;
         for event in log.after(after) {
             let experimental = loomd_protocol::notification_is_experimental(event.method);
-            if peer.wants(event.method, experimental) {
-                peer.send(event.message.clone());
+            if subscriber.peer.wants(event.method, experimental) {
+                subscriber.send_numbered(event, &mut None);
             }
         }
     }
@@ -96,25 +119,25 @@ impl Fanout {
         let Some((method, message)) = encode_event(&self.thread_id, &event.event, now_ms) else {
             return;
         };
-        let numbered = self.log.is_some().then(|| {
-            let position = format!(r#"{{"seq":{},"prev":{}}}"#, event.seq, self.last_shown);
-            message.with_member("loomd", &position)
-        });
-        self.last_shown = event.seq;
+        let event = Logged {
+            seq: event.seq,
+            method,
+            message,
+        };
         let experimental = loomd_protocol::notification_is_experimental(method);
-        for peer in self.subscribers.values() {
-            if peer.wants(method, experimental) {
-                let own = numbered.as_ref().filter(|_| peer.is_numbered());
-                peer.send(own.unwrap_or(&message).clone());
+        let mut text = None;
+        for subscriber in self.subscribers.values_mut() {
+            if !subscriber.peer.wants(method, experimental) {
+                continue;
+            }
+            if subscriber.peer.is_numbered() {
+                subscriber.send_numbered(&event, &mut text);
+            } else {
+                subscriber.peer.send(event.message.clone());
             }
         }
-        if let (Some(log), Some(message)) = (&mut self.log, numbered) {
-            let seq = event.seq;
-            log.push(Logged {
-                seq,
-                method,
-                message,
-            });
+        if let Some(log) = &mut self.log {
+            log.push(event);
         }
     }
 
@@ -123,7 +146,8 @@ impl Fanout {
     }
 
     pub(crate) fn to_subscribers(&self, notification: &ServerNotification, now_ms: i64) {
-        send_to(self.subscribers.values(), notification, now_ms);
+        let peers = self.subscribers.values().map(|subscriber| &subscriber.peer);
+        send_to(peers, notification, now_ms);
     }
 
     /// Makes a request of clients. Opt-outs do not apply to requests.
@@ -142,7 +166,7 @@ impl Fanout {
                 .subscribers
                 .iter()
                 .filter(|(id, _)| !self.observers.contains(id))
-                .for_each(|(_, peer)| send(peer)),
+                .for_each(|(_, subscriber)| send(&subscriber.peer)),
             Audience::One(connection) => self.peers.get(connection).iter().for_each(send),
         }
     }

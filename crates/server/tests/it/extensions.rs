@@ -5,10 +5,19 @@ use serde_json::{Value, json};
 
 /// A client that gets events with their numbers.
 async fn numbered(server: &TestServer) -> TestClient {
+    numbered_without(server, &[]).await
+}
+
+/// The same, for a client that opted out of some methods.
+async fn numbered_without(server: &TestServer, methods: &[&str]) -> TestClient {
     let mut client = TestClient::bare(&server.server);
     let params = json!({
         "clientInfo": {"name": "numbered", "title": null, "version": "1"},
-        "capabilities": {"experimentalApi": true, "loomd": {"eventNumbers": true}},
+        "capabilities": {
+            "experimentalApi": true,
+            "optOutNotificationMethods": methods,
+            "loomd": {"eventNumbers": true},
+        },
     });
     let answer = client
         .request("initialize", params)
@@ -209,4 +218,55 @@ async fn an_owner_unloads_a_thread_but_not_what_runs_and_not_unawares_what_is_wa
     client.note("thread/closed").await;
     let answer = client.request("thread/unload", params(false)).await;
     assert_eq!(answer.expect("answered"), json!({"status": "notLoaded"}));
+}
+
+#[tokio::test]
+async fn what_a_client_opted_out_of_is_no_gap_to_it_live_or_replayed() {
+    let server = TestServer::new();
+    let unwanted = ["item/agentMessage/delta"];
+    let mut watcher = numbered_without(&server, &unwanted).await;
+    let thread = watcher.start_thread(&server.work()).await;
+    let first = events(&watcher.run_turn(&thread, "one").await);
+    let from = seq(first.last().expect("events"));
+    let script = "two\n@@ [{\"say\":\"abc\",\"deltas\":3}]";
+    watcher.start_turn(&thread, script).await;
+    let live = events(&watcher.notes_until("turn/completed").await);
+
+    let mut late = numbered_without(&server, &unwanted).await;
+    let params = json!({"threadId": thread, "loomd": {"after": from}});
+    late.request("thread/resume", params)
+        .await
+        .expect("resumed");
+    let replayed = events(&late.notes_until("turn/completed").await);
+    for notes in [&live, &replayed] {
+        let mut last = from;
+        for note in notes {
+            assert_eq!(note["loomd"]["prev"], last, "{note}");
+            last = seq(note);
+        }
+        assert!(last - from > notes.len() as u64, "nothing was held back");
+    }
+    let replayed: Vec<Value> = replayed.iter().map(said).collect();
+    let live: Vec<Value> = live.iter().map(said).collect();
+    assert_eq!(replayed, live);
+}
+
+#[tokio::test]
+async fn whoever_goes_on_from_an_event_gets_the_page_it_asked_for_and_no_other_turns() {
+    let server = TestServer::new();
+    let mut client = numbered(&server).await;
+    let thread = client.start_thread(&server.work()).await;
+    let notes = client.run_turn(&thread, "one").await;
+    let newest = events(&notes).iter().map(seq).max().expect("events");
+    let params = json!({
+        "threadId": thread,
+        "initialTurnsPage": {"limit": 5},
+        "loomd": {"after": newest},
+    });
+    let resumed = client.request("thread/resume", params).await;
+    let resumed = resumed.expect("resumed");
+    assert_eq!(resumed["loomd"], json!({"seq": newest}));
+    assert_eq!(resumed["thread"]["turns"], json!([]));
+    let page = resumed["initialTurnsPage"]["data"].as_array();
+    assert_eq!(page.expect("a page").len(), 1);
 }
