@@ -1,7 +1,7 @@
 //! Socket servers: how they start, drain and end.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Stdio};
 
@@ -175,10 +175,21 @@ fn serves_the_default_socket_keeps_it_to_itself_and_removes_it() {
     // Bytes go through the proxy as they are, the handshake's answer included.
     let handshake = "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
                      Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-    let proxied = bench.run(&["app-server", "proxy"], handshake);
-    let answer = String::from_utf8_lossy(&proxied.stdout).into_owned();
+    let mut proxy = bench
+        .command(&["app-server", "proxy"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = proxy.stdin.take().unwrap();
+    input.write_all(handshake.as_bytes()).unwrap();
+    // The end of input may overtake the answer, so it waits for that.
+    let mut answer = String::new();
+    let mut output = BufReader::new(proxy.stdout.take().unwrap());
+    output.read_line(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 101"), "{answer}");
-    assert_eq!(proxied.status.code(), Some(0));
+    drop(input);
+    assert_eq!(proxy.wait().unwrap().code(), Some(0));
 
     send_signal(&first, Signal::TERM);
     assert_eq!(first.wait().unwrap().code(), Some(0));
