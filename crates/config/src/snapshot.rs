@@ -29,12 +29,12 @@ use crate::words::{
 pub(crate) const ROOT_MARKER_DEFAULT: &str = ".git";
 /// Bytes of project instructions given to the model.
 pub(crate) const PROJECT_DOC_BYTES_DEFAULT: usize = 32 * 1024;
-/// How long an idle thread that nobody watches stays loaded. The reference has one
-/// minute; half an hour lets a client come back to a warm thread.
 /// Bytes that loaded threads may take together where nothing is configured.
 const LOADED_BYTES_DEFAULT: u64 = 1024 * 1024 * 1024;
 /// Threads that may be loaded together where nothing is configured.
 const LOADED_THREADS_DEFAULT: usize = 10_000;
+/// How long an idle thread that nobody watches stays loaded. The reference has one
+/// minute; half an hour lets a client come back to a warm thread.
 const UNLOAD_DELAY_DEFAULT: Duration = Duration::from_secs(30 * 60);
 /// The longest a background terminal may be waited for.
 pub(crate) const TERMINAL_TIMEOUT_DEFAULT: Duration = Duration::from_secs(300);

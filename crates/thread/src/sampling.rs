@@ -579,31 +579,25 @@ impl Thread {
         self.event(cx, ThreadEvent::ItemCompleted(notification));
     }
 
-    /// An item of a turn, which may have ended long ago.
+    /// The items of a turn, which may have ended long ago.
+    fn items_mut(&mut self, turn_id: &Arc<str>) -> Option<&mut Vec<ThreadItem>> {
+        if let Some(active) = self.active.as_mut().filter(|active| active.id == *turn_id) {
+            return Some(&mut active.turn.items);
+        }
+        let mut turns = self.turns.iter_mut().rev();
+        let turn = turns.find(|turn| turn.id == **turn_id)?;
+        Some(&mut Arc::make_mut(turn).items)
+    }
+
     fn item_mut(&mut self, turn_id: &Arc<str>, item_id: &str) -> Option<&mut ThreadItem> {
-        let items = match &mut self.active {
-            Some(active) if active.id == *turn_id => &mut active.turn.items,
-            Some(_) | None => {
-                let mut turns = self.turns.iter_mut().rev();
-                let turn = turns.find(|turn| turn.id == **turn_id)?;
-                &mut Arc::make_mut(turn).items
-            }
-        };
+        let items = self.items_mut(turn_id)?;
         items.iter_mut().rev().find(|item| item.id() == item_id)
     }
 
-    /// Keeps an item in its turn, which may have ended long ago.
+    /// Keeps an item in its turn.
     fn put_item(&mut self, turn_id: &Arc<str>, item: ThreadItem) {
-        if let Some(active) = self.active.as_mut().filter(|active| active.id == *turn_id) {
-            return active.put(item);
-        }
-        if let Some(turn) = self
-            .turns
-            .iter_mut()
-            .rev()
-            .find(|turn| turn.id == **turn_id)
-        {
-            put_item(&mut Arc::make_mut(turn).items, item);
+        if let Some(items) = self.items_mut(turn_id) {
+            put_item(items, item);
         }
     }
 }

@@ -102,11 +102,6 @@ impl ActiveTurn {
         turn.items.extend(self.step.streaming.clone());
         turn
     }
-
-    /// Puts an item where its earlier version stands, else at the end.
-    pub(crate) fn put(&mut self, item: ThreadItem) {
-        put_item(&mut self.turn.items, item);
-    }
 }
 
 /// Puts an item where its earlier version stands, else at the end.

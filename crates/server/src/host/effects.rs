@@ -33,10 +33,10 @@ impl Actor {
     /// Keeps the thread's account, and looks at everybody's when there is one thread
     /// more that could make room.
     fn account(&self) {
-        let now_ms = self.server.clock.now().wall_ms;
         let bytes = self.recorder.bytes_at_rest();
         let could_go = self.core.is_unneeded() && bytes.is_some();
-        if self.shared.footprint.note(bytes, could_go, now_ms) {
+        let left_at_ms = could_go.then(|| self.server.clock.now().wall_ms);
+        if self.shared.footprint.note(bytes, left_at_ms) {
             self.server.registry.keep_within(Budget::of(&self.config));
         }
     }

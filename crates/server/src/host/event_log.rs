@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use loomd_rpc::Message;
 
 /// Events that are kept of a thread.
-pub(super) const EVENTS_MAX: usize = 4096;
+const EVENTS_MAX: usize = 4096;
 /// Bytes of messages that are kept of a thread.
 const BYTES_MAX: usize = 1024 * 1024;
 

@@ -1,6 +1,6 @@
 //! From events to clients: encoded once, shared by all who are told.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use loomd_base::ConnectionId;
@@ -20,8 +20,6 @@ pub(crate) struct Fanout {
     peers: Arc<Peers>,
     thread_id: String,
     subscribers: BTreeMap<ConnectionId, Subscriber>,
-    /// Subscribers that are not asked anything.
-    observers: BTreeSet<ConnectionId>,
     /// For subscribers that get numbers; there is none before the first of them.
     log: Option<Box<EventLog>>,
 }
@@ -29,6 +27,8 @@ pub(crate) struct Fanout {
 /// A connection that gets the thread's events.
 struct Subscriber {
     peer: Arc<Peer>,
+    /// It is not asked anything.
+    observes: bool,
     /// The number up to which it has all that it wants: that of the answer it began
     /// with, then of each event it was sent. What it opted out of is no gap to it.
     last: u64,
@@ -54,7 +54,6 @@ impl Fanout {
             peers,
             thread_id,
             subscribers: BTreeMap::new(),
-            observers: BTreeSet::new(),
             log: None,
         }
     }
@@ -68,19 +67,16 @@ impl Fanout {
         if peer.is_numbered() && self.log.is_none() {
             self.log = Some(Box::new(EventLog::behind(seq)));
         }
-        self.subscribers
-            .entry(connection)
-            .or_insert(Subscriber { peer, last: seq });
-        if observes {
-            self.observers.insert(connection);
-        } else {
-            self.observers.remove(&connection);
-        }
+        let subscriber = self.subscribers.entry(connection).or_insert(Subscriber {
+            peer,
+            observes,
+            last: seq,
+        });
+        subscriber.observes = observes;
     }
 
     pub(crate) fn unsubscribe(&mut self, connection: ConnectionId) {
         self.subscribers.remove(&connection);
-        self.observers.remove(&connection);
     }
 
     /// Whether a numbered client can be sent all that followed event `after`; `seq` is
@@ -164,9 +160,9 @@ impl Fanout {
             Audience::Everyone => self.peers.ready().iter().for_each(send),
             Audience::Subscribers => self
                 .subscribers
-                .iter()
-                .filter(|(id, _)| !self.observers.contains(id))
-                .for_each(|(_, subscriber)| send(&subscriber.peer)),
+                .values()
+                .filter(|subscriber| !subscriber.observes)
+                .for_each(|subscriber| send(&subscriber.peer)),
             Audience::One(connection) => self.peers.get(connection).iter().for_each(send),
         }
     }

@@ -53,17 +53,18 @@ impl Footprint {
         }
     }
 
-    /// Notes where the thread stands; of a thread that runs the bytes are not known and
-    /// stay as they were. `true` when it has just come to where it can be
-    /// unloaded, and the budget should be looked at.
-    pub(super) fn note(&self, rollout_bytes: Option<u64>, can_unload: bool, now_ms: i64) -> bool {
+    /// Notes where the thread stands. Of a thread that runs the bytes are not known and
+    /// stay as they were; `left_at_ms` is now where it can be unloaded, `None` where it
+    /// cannot. `true` when it has just come to where it can be unloaded, and the budget
+    /// should be looked at.
+    pub(super) fn note(&self, rollout_bytes: Option<u64>, left_at_ms: Option<i64>) -> bool {
         if let Some(bytes) = rollout_bytes {
             self.rollout_bytes.store(bytes, Ordering::Relaxed);
         }
-        if !can_unload {
+        let Some(now_ms) = left_at_ms else {
             self.left_at_ms.store(NEEDED, Ordering::Relaxed);
             return false;
-        }
+        };
         // The first time counts; only the actor writes, so there is nobody to race with.
         if self.left_at_ms.load(Ordering::Relaxed) != NEEDED {
             return false;
@@ -126,7 +127,7 @@ mod tests {
 
     fn left(bytes: u64, at_ms: i64) -> Footprint {
         let footprint = Footprint::new();
-        assert!(footprint.note(Some(bytes), true, at_ms));
+        assert!(footprint.note(Some(bytes), Some(at_ms)));
         footprint
     }
 
@@ -155,17 +156,17 @@ mod tests {
     #[test]
     fn what_is_needed_stays_whatever_the_budget() {
         let threads = [Footprint::new(), left(100, 1)];
-        threads[0].note(Some(1 << 40), false, 5);
+        threads[0].note(Some(1 << 40), None);
         assert_eq!(chosen(&threads, 0, 0), [thread(2)]);
     }
 
     #[test]
     fn the_clock_runs_from_when_a_thread_was_left_not_from_when_it_was_looked_at() {
         let footprint = left(1, 10);
-        assert!(!footprint.note(Some(2), true, 20));
+        assert!(!footprint.note(Some(2), Some(20)));
         assert_eq!(footprint.left_at_ms(), Some(10));
-        footprint.note(None, false, 30);
-        assert!(footprint.note(Some(2), true, 40));
+        footprint.note(None, None);
+        assert!(footprint.note(Some(2), Some(40)));
         assert_eq!(footprint.left_at_ms(), Some(40));
     }
 }
