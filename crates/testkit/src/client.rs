@@ -105,6 +105,19 @@ impl TestClient {
         }
     }
 
+    /// Ends this client's subscription of a thread.
+    ///
+    /// # Panics
+    /// When the server refuses, or there was none.
+    pub async fn unsubscribe(&mut self, thread: &str) {
+        let params = json!({"threadId": thread});
+        let answer = self.request("thread/unsubscribe", params).await;
+        assert_eq!(
+            answer.expect("unsubscribe is answered")["status"],
+            "unsubscribed"
+        );
+    }
+
     /// Waits for the next notification, whatever it is.
     pub async fn next_note(&mut self) -> Value {
         loop {

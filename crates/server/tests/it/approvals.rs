@@ -47,6 +47,36 @@ async fn rest(client: &mut TestClient) -> (Vec<String>, Value) {
 }
 
 #[tokio::test]
+async fn an_observer_sees_what_comes_of_a_question_and_is_not_asked() {
+    let server = TestServer::new();
+    let mut owner = server.client().await;
+    let mut observer = server.client().await;
+    let thread = asking_thread(&server, &mut owner).await;
+    owner
+        .run_turn(&thread, "hello\n@@ [{\"say\":\"hi\"}]")
+        .await;
+    observer
+        .request(
+            "thread/resume",
+            json!({"threadId": thread, "excludeTurns": true, "loomd": {"observe": true}}),
+        )
+        .await
+        .expect("resumed");
+    owner
+        .start_turn(
+            &thread,
+            "go\n@@ [{\"exec\":\"touch here\"},{\"say\":\"so\"}]",
+        )
+        .await;
+    let (id, _) = owner.asked(ASK).await;
+    owner.respond(id, accept()).await;
+    let (methods, status) = rest(&mut observer).await;
+    assert_eq!(status, "completed");
+    assert!(methods.contains(&"serverRequest/resolved".to_owned()));
+    assert!(!methods.contains(&ASK.to_owned()), "{methods:?}");
+}
+
+#[tokio::test]
 async fn of_two_answers_the_first_counts_and_both_see_it_resolved_once() {
     let server = TestServer::new();
     let mut first = server.client().await;

@@ -188,10 +188,7 @@ async fn an_observer_sees_everything_and_keeps_nothing_loaded() {
         .expect("resumed");
     owner.start_turn(&thread, "two").await;
     observer.notes_until("turn/completed").await;
-    owner
-        .request("thread/unsubscribe", json!({"threadId": thread}))
-        .await
-        .expect("unsubscribed");
+    owner.unsubscribe(&thread).await;
     let closed = observer.note("thread/closed").await;
     assert_eq!(closed["threadId"], json!(thread));
 }

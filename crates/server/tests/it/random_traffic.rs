@@ -55,11 +55,7 @@ fn request(dice: &mut Dice, thread: &str) -> (&'static str, Value) {
 async fn thread(server: &TestServer, client: &mut TestClient) -> String {
     let thread = client.start_thread(&server.work()).await;
     client.run_turn(&thread, "first").await;
-    let params = json!({"threadId": thread});
-    client
-        .request("thread/unsubscribe", params)
-        .await
-        .expect("unsubscribed");
+    client.unsubscribe(&thread).await;
     thread
 }
 
@@ -92,6 +88,24 @@ async fn comes_back(server: &TestServer, thread: &str) -> BTreeSet<String> {
     unique
 }
 
+/// Waits for the answers to all open requests, and gives the threads and turns of those
+/// that accepted one.
+async fn turns_of_answers(
+    client: &mut TestClient,
+    open: &mut Vec<(i64, String)>,
+) -> Vec<(String, String)> {
+    let mut accepted = Vec::new();
+    for (id, thread) in open.drain(..) {
+        // The client waits for 30 seconds, then the test fails.
+        if let Ok(answer) = client.answer(id).await
+            && let Some(turn) = answer["turn"]["id"].as_str()
+        {
+            accepted.push((thread, turn.to_owned()));
+        }
+    }
+    accepted
+}
+
 /// Plays so many requests and checks that all are answered and nothing is lost.
 async fn traffic(config: &str, seed: u64, requests: usize) {
     const CLIENTS: usize = 3;
@@ -113,25 +127,12 @@ async fn traffic(config: &str, seed: u64, requests: usize) {
         let (method, params) = request(&mut dice, &thread);
         open.push((client.send(method, params).await, thread));
         if open.len() >= UNANSWERED_MAX {
-            for (id, thread) in open.drain(..) {
-                // The client waits for 30 seconds, then the test fails.
-                if let Ok(answer) = client.answer(id).await
-                    && let Some(turn) = answer["turn"]["id"].as_str()
-                {
-                    accepted.push((thread, turn.to_owned()));
-                }
-            }
+            accepted.extend(turns_of_answers(client, open).await);
             client.pending_notes();
         }
     }
     for (client, open) in &mut clients {
-        for (id, thread) in open.drain(..) {
-            if let Ok(answer) = client.answer(id).await
-                && let Some(turn) = answer["turn"]["id"].as_str()
-            {
-                accepted.push((thread, turn.to_owned()));
-            }
-        }
+        accepted.extend(turns_of_answers(client, open).await);
     }
     for thread in &threads {
         let turns = comes_back(&server, thread).await;

@@ -18,10 +18,7 @@ async fn loaded(client: &mut TestClient) -> Vec<String> {
 async fn left_thread(server: &TestServer, client: &mut TestClient) -> String {
     let thread = client.start_thread(&server.work()).await;
     client.run_turn(&thread, "hello").await;
-    client
-        .request("thread/unsubscribe", json!({"threadId": thread}))
-        .await
-        .expect("unsubscribed");
+    client.unsubscribe(&thread).await;
     thread
 }
 
@@ -54,10 +51,7 @@ async fn what_is_watched_or_would_be_lost_stays_whatever_the_budget() {
     let watched = client.start_thread(&server.work()).await;
     client.run_turn(&watched, "hello").await;
     let without_turn = client.start_thread(&server.work()).await;
-    client
-        .request("thread/unsubscribe", json!({"threadId": without_turn}))
-        .await
-        .expect("unsubscribed");
+    client.unsubscribe(&without_turn).await;
     let left = left_thread(&server, &mut client).await;
     let closed = observer.note("thread/closed").await;
     assert_eq!(closed["threadId"], json!(left));
