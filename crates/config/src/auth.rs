@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::atomic;
 use crate::environment::Environment;
 use crate::provider::ProviderConfig;
 
@@ -145,7 +144,7 @@ pub fn store_api_key(home: &Path, key: &Secret) -> Result<(), AuthError> {
         openai_api_key: key.expose(),
     };
     let text = serde_json::to_string_pretty(&auth).expect("two strings serialise");
-    atomic::replace(&path, &text, true).map_err(|source| AuthError::Io { path, source })
+    loomd_base::replace(&path, &text, true).map_err(|source| AuthError::Io { path, source })
 }
 
 /// Removes the stored login and answers whether there was one.

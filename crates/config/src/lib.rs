@@ -19,7 +19,6 @@
 //! enforcement of anything read here.
 
 mod agents_md;
-mod atomic;
 pub mod auth;
 pub mod catalog;
 pub mod context;

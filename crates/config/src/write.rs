@@ -14,7 +14,6 @@ use serde_json::Value as Json;
 use toml::Table;
 use toml_edit::DocumentMut;
 
-use crate::atomic;
 use crate::edit;
 use crate::error::ConfigError;
 use crate::layer::{Layer, LayerSource};
@@ -220,7 +219,8 @@ impl Loader {
         };
         let table: Table = toml::from_str(&text).map_err(invalid)?;
         table.clone().try_into::<ConfigToml>().map_err(invalid)?;
-        atomic::replace(&path, &text, false).map_err(|source| WriteError::Io { path, source })?;
+        loomd_base::replace(&path, &text, false)
+            .map_err(|source| WriteError::Io { path, source })?;
         Ok(table)
     }
 

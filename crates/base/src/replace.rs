@@ -11,7 +11,11 @@ static NEXT: AtomicU64 = AtomicU64::new(0);
 /// Writes `text` to `path` through a file beside it, making folders as needed. A
 /// symbolic link stays one and its target is replaced. A new file is for the owner
 /// alone; an existing one keeps its mode unless `private` asks for the owner's.
-pub(crate) fn replace(path: &Path, text: &str, private: bool) -> io::Result<()> {
+///
+/// # Errors
+/// When a folder or the file cannot be made, or the file cannot take its place. Nothing
+/// is left beside it, and what was there stays.
+pub fn replace(path: &Path, text: &str, private: bool) -> io::Result<()> {
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let folder = target
         .parent()
@@ -55,28 +59,21 @@ fn write_and_rename(temporary: &Path, target: &Path, text: &str, private: bool) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::test_home::TestHome;
 
     #[cfg(unix)]
     #[test]
     fn a_link_stays_a_link_and_the_mode_is_kept() {
         use std::os::unix::fs::PermissionsExt as _;
-        let home = TestHome::new();
-        let real = home.write("real.toml", "old");
-        fs::set_permissions(&real, fs::Permissions::from_mode(0o640)).expect("mode can be set");
-        let link = home.path("config.toml");
-        std::os::unix::fs::symlink("real.toml", &link).expect("links can be made");
-        replace(&link, "new", false).expect("writing works");
-        assert_eq!(home.read("real.toml"), "new");
-        assert!(
-            fs::symlink_metadata(&link)
-                .expect("it is there")
-                .is_symlink()
-        );
-        let mode = fs::metadata(&real)
-            .expect("it is there")
-            .permissions()
-            .mode();
+        let home = tempfile::tempdir().unwrap();
+        let real = home.path().join("real.toml");
+        fs::write(&real, "old").unwrap();
+        fs::set_permissions(&real, fs::Permissions::from_mode(0o640)).unwrap();
+        let link = home.path().join("config.toml");
+        std::os::unix::fs::symlink("real.toml", &link).unwrap();
+        replace(&link, "new", false).unwrap();
+        assert_eq!(fs::read_to_string(&real).unwrap(), "new");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        let mode = fs::metadata(&real).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o640);
     }
 
@@ -84,23 +81,21 @@ mod tests {
     #[test]
     fn a_private_file_is_for_its_owner_alone() {
         use std::os::unix::fs::PermissionsExt as _;
-        let home = TestHome::new();
-        let path = home.write("auth.json", "old");
-        replace(&path, "new", true).expect("writing works");
-        let mode = fs::metadata(&path)
-            .expect("it is there")
-            .permissions()
-            .mode();
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("auth.json");
+        fs::write(&path, "old").unwrap();
+        replace(&path, "new", true).unwrap();
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }
 
     #[test]
     fn nothing_is_left_beside_the_file() {
-        let home = TestHome::new();
-        replace(&home.path("new/config.toml"), "x", false).expect("writing works");
-        let names: Vec<_> = fs::read_dir(home.path("new"))
-            .expect("the folder is there")
-            .map(|entry| entry.expect("readable").file_name())
+        let home = tempfile::tempdir().unwrap();
+        replace(&home.path().join("new/config.toml"), "x", false).unwrap();
+        let names: Vec<_> = fs::read_dir(home.path().join("new"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
             .collect();
         assert_eq!(names, ["config.toml"]);
     }
