@@ -5,10 +5,12 @@
 //! [`IdSource`] only, so that a test can fix them.
 
 mod clock;
+mod dice;
 mod ids;
 mod replace;
 pub mod tasks;
 
 pub use clock::{Clock, FixedClock, Now, SystemClock};
+pub use dice::Dice;
 pub use ids::{ConnectionId, CountedIds, IdSource, InvalidThreadId, SystemIds, ThreadId};
-pub use replace::replace;
+pub use replace::{Care, replace};

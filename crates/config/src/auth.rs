@@ -144,7 +144,8 @@ pub fn store_api_key(home: &Path, key: &Secret) -> Result<(), AuthError> {
         openai_api_key: key.expose(),
     };
     let text = serde_json::to_string_pretty(&auth).expect("two strings serialise");
-    loomd_base::replace(&path, &text, true).map_err(|source| AuthError::Io { path, source })
+    loomd_base::replace(&path, &text, loomd_base::Care::PRIVATE)
+        .map_err(|source| AuthError::Io { path, source })
 }
 
 /// Removes the stored login and answers whether there was one.

@@ -20,7 +20,7 @@ pub fn installation_id(home: &Path, ids: &dyn IdSource) -> io::Result<String> {
         Ok(text) if is_uuid(text.trim()) => return Ok(text.trim().to_owned()),
         Ok(_) => {
             let id = ids.v4().to_string();
-            loomd_base::replace(&path, &id, false)?;
+            loomd_base::replace(&path, &id, loomd_base::Care::PLAIN)?;
             return Ok(id);
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}

@@ -219,7 +219,7 @@ impl Loader {
         };
         let table: Table = toml::from_str(&text).map_err(invalid)?;
         table.clone().try_into::<ConfigToml>().map_err(invalid)?;
-        loomd_base::replace(&path, &text, false)
+        loomd_base::replace(&path, &text, loomd_base::Care::PLAIN)
             .map_err(|source| WriteError::Io { path, source })?;
         Ok(table)
     }

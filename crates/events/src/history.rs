@@ -100,6 +100,15 @@ impl MessagePart {
     pub fn text(text: impl Into<String>) -> Self {
         Self::InputText { text: text.into() }
     }
+
+    /// Bytes of its text or address.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::InputText { text } | Self::OutputText { text } => text.len(),
+            Self::InputImage { image_url, .. } => image_url.len(),
+        }
+    }
 }
 
 #[derive(Serialize)]

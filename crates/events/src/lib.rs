@@ -5,6 +5,7 @@
 //!   back (`thread` ↔ `tools`).
 //! - [`ThreadEvent`]: what happened to a thread (`thread` → rollout, read model,
 //!   subscribers, analytics).
+//! - [`StoredState`]: what a thread keeps beside its history (`thread` → disk).
 //! - [`HistoryItem`]: one entry of the model's view of a thread.
 //!
 //! Items, turns and errors are the protocol's own types: there is no second
@@ -12,11 +13,13 @@
 
 mod history;
 mod model;
+mod state;
 mod thread;
 mod tool;
 
 pub use history::{HistoryItem, HistoryKind, InvalidHistoryItem, MessagePart};
 pub use model::{ModelEvent, ModelFailure, OutputItem, OutputKind};
+pub use state::{Goal, StoredState};
 pub use thread::{
     Sequenced, SessionMeta, ThreadEvent, ThreadSnapshot, TurnContext, TurnEndReason, TurnStart,
 };

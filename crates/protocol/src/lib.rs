@@ -107,6 +107,7 @@ pub use path::*;
 pub use permission::*;
 pub use plugin::*;
 pub use policy::*;
+pub use queue::*;
 pub use rate_limit::*;
 pub use raw_response::*;
 pub use remote_control::*;

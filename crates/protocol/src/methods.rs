@@ -22,7 +22,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 #[doc(no_inline)]
 pub use crate::{
     account::*, config::*, hook::*, initialize::*, mcp::*, misc::*, model::*, old::*,
-    permission::*, plugin::*, rate_limit::*, remote_control::*, skill::*, thread_act::*,
+    permission::*, plugin::*, queue::*, rate_limit::*, remote_control::*, skill::*, thread_act::*,
     thread_manage::*, thread_open::*, thread_read::*, turn::*,
 };
 

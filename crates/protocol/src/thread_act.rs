@@ -6,15 +6,22 @@ use serde_json::Value;
 
 use crate::methods::methods;
 use crate::path::LegacyAppPathString;
+use crate::wire::double_option;
 
 methods! {
-    "thread/goal/set" Stable NotYet [thread];
+    "thread/goal/set" Stable
+        Implemented(ThreadGoalSet: ThreadGoalSetParams => ThreadGoalSetResponse)
+        [thread];
     "thread/goal/get" Stable
         Implemented(ThreadGoalGet: ThreadGoalGetParams => ThreadGoalGetResponse)
         [thread];
-    "thread/goal/clear" Stable NotYet [thread];
+    "thread/goal/clear" Stable
+        Implemented(ThreadGoalClear: ThreadGoalClearParams => ThreadGoalClearResponse)
+        [thread];
     "thread/compact/start" Stable NotYet [thread];
-    "thread/shellCommand" Stable NotYet [thread];
+    "thread/shellCommand" Stable
+        Implemented(ThreadShellCommand: ThreadShellCommandParams => ThreadShellCommandResponse)
+        [thread];
     "thread/backgroundTerminals/clean" Experimental
         Implemented(ThreadBackgroundTerminalsClean: ThreadBackgroundTerminalsCleanParams
             => ThreadBackgroundTerminalsCleanResponse)
@@ -46,6 +53,24 @@ pub struct ThreadInjectItemsParams {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ThreadInjectItemsResponse {}
+
+/// Params of `thread/shellCommand`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ThreadShellCommandParams {
+    pub thread_id: String,
+    /// In the language of the user's shell. Runs without a sandbox.
+    pub command: String,
+    /// Milliseconds until it is ended; an hour if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<i64>,
+}
+
+/// Answer to `thread/shellCommand`, given before the command runs.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ThreadShellCommandResponse {}
 
 /// Params of `thread/backgroundTerminals/list`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -143,6 +168,65 @@ pub enum ThreadGoalStatus {
     UsageLimited,
     BudgetLimited,
     Complete,
+}
+
+/// Who changes a goal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum ThreadGoalMutationOrigin {
+    User,
+    Automatic,
+}
+
+/// Params of `thread/goal/set`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ThreadGoalSetParams {
+    pub thread_id: String,
+    /// 1 to 4000 characters after trimming; needed where there is no goal yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub objective: Option<String>,
+    /// `active` for a new goal if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<ThreadGoalStatus>,
+    /// Null takes the budget away, absence leaves it alone.
+    #[serde(
+        default,
+        deserialize_with = "double_option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub token_budget: Option<Option<i64>>,
+    /// Read and not used: a client's request is the user's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<ThreadGoalMutationOrigin>,
+}
+
+/// Answer to `thread/goal/set`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ThreadGoalSetResponse {
+    pub goal: ThreadGoal,
+}
+
+/// Params of `thread/goal/clear`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ThreadGoalClearParams {
+    pub thread_id: String,
+    /// Read and not used, as in `thread/goal/set`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<ThreadGoalMutationOrigin>,
+}
+
+/// Answer to `thread/goal/clear`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ThreadGoalClearResponse {
+    /// Whether there was one.
+    pub cleared: bool,
 }
 
 /// Params of `thread/goal/get`.

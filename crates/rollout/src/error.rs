@@ -55,6 +55,14 @@ pub enum Error {
     /// A fork's last turn still runs.
     #[error("turn {0} is in progress")]
     TurnInProgress(String),
+    /// What a thread keeps beside its rollout is not understood.
+    #[error("{} is not understood: {reason}", path.display())]
+    State {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Writing needs a home folder for the lock and the journal, and the file lies in none.
     #[error("rollout {} lies in no home folder", .0.display())]
     OutsideHome(PathBuf),

@@ -4,6 +4,7 @@
 //! - [`layout`]: file names and folders; finding, listing, archiving, thread names.
 //! - [`read`], [`read_meta`], [`decode()`]: a file into a thread, or into a line of a list.
 //! - [`Writer`]: events into a file; opening one again after any crash.
+//! - [`read_state`], [`write_state`]: what a thread keeps beside its history.
 //! - [`WriterLock`]: one writer per thread, respected by the reference too.
 //!
 //! loomd writes the *hybrid* form: paginated lines with ordinals for 0.169.0, and
@@ -31,6 +32,7 @@ pub mod lock;
 mod meta;
 mod preview;
 mod read;
+mod state;
 mod time;
 mod writer;
 
@@ -43,4 +45,5 @@ pub use lock::WriterLock;
 pub use meta::HistoryMode;
 pub use preview::PREVIEW_CHARS_MAX;
 pub use read::{HEAD_BYTES_MAX, LINEAGE_MAX, Summary, decode, read, read_meta};
+pub use state::{read_state, remove_state, set_state_aside, threads_with_state, write_state};
 pub use writer::{SyncHandle, Writer};

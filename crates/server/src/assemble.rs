@@ -13,7 +13,7 @@ use loomd_protocol::{
     ThreadStatus,
 };
 use loomd_rollout::layout;
-use loomd_thread::{Origin, SharedJson, ThreadSetup};
+use loomd_thread::{Kept, Origin, SharedJson, ThreadSetup};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -153,6 +153,7 @@ fn new_thread(cx: &Cx, mut overrides: Overrides, kind: Kind) -> ApiResult<Assemb
             last_seq: 0,
             read_revision: server.ids.v4().to_string(),
             unload_delay: Some(config.thread_unload_delay),
+            kept: Kept::default(),
         },
         meta,
         config,
@@ -227,6 +228,7 @@ pub(crate) fn stored(
             last_seq: snapshot.last_seq,
             read_revision: server.ids.v4().to_string(),
             unload_delay: Some(config.thread_unload_delay),
+            kept: Kept::default(),
         },
         meta: SessionMeta {
             base_instructions: Some(base_text),

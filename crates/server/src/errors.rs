@@ -40,6 +40,10 @@ impl ApiError {
         Self::new(INVALID_REQUEST, message)
     }
 
+    pub(crate) fn invalid_params(message: impl Into<String>) -> Self {
+        Self::new(INVALID_PARAMS, message)
+    }
+
     /// A method that exists but is not built.
     pub(crate) fn not_supported(method: &str) -> Self {
         Self::new(NOT_SUPPORTED, format!("{method} is not supported yet"))
@@ -146,6 +150,20 @@ impl From<Refusal> for ApiError {
             | Refusal::EmptyRollback
             | Refusal::RollbackWithoutRollout
             | Refusal::RollbackInTurn
+            | Refusal::EphemeralGoal { .. }
+            | Refusal::EmptyObjective
+            | Refusal::LongObjective { .. }
+            | Refusal::BudgetNotPositive
+            | Refusal::NoGoal { .. }
+            | Refusal::EphemeralQueue { .. }
+            | Refusal::EmptyQueued
+            | Refusal::QueueFull { .. }
+            | Refusal::NotQueued { .. }
+            | Refusal::QueueOrder
+            | Refusal::QueueEmpty
+            | Refusal::TurnActive
+            | Refusal::QueueNotResumed
+            | Refusal::TooManyShells { .. }
             | Refusal::Closing { .. }
             | Refusal::EphemeralMetadata { .. }
             | Refusal::UnloadActive { .. }

@@ -38,12 +38,17 @@ pub(crate) async fn locate(server: &Server, id: ThreadId) -> ApiResult<Option<Fo
         .map_err(|error| ApiError::internal(format!("failed to look for the rollout: {error}")))
 }
 
+/// An archived thread is not loaded.
+pub(crate) fn archived(id: ThreadId) -> ApiError {
+    ApiError::invalid(format!(
+        "session {id} is archived. Run `codex unarchive {id}` to unarchive it first."
+    ))
+}
+
 /// Finds the rollout of a thread that may be resumed.
 pub(crate) async fn find_rollout(server: &Server, id: ThreadId) -> ApiResult<Found> {
     match locate(server, id).await? {
-        Some(found) if found.archived => Err(ApiError::invalid(format!(
-            "session {id} is archived. Run `codex unarchive {id}` to unarchive it first."
-        ))),
+        Some(found) if found.archived => Err(archived(id)),
         Some(found) => Ok(found),
         None => Err(ApiError::no_rollout(&id.to_string())),
     }

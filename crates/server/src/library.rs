@@ -7,12 +7,13 @@
 //! are [`WAITING_MAX`] of them: a server that is never asked for a list does not keep
 //! what it knows of threads that are long gone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use loomd_base::ThreadId;
+use loomd_events::StoredState;
 use loomd_protocol::{
     SessionSource, SortDirection, SubAgentSource, Thread, ThreadListCwdFilter, ThreadListParams,
     ThreadSortKey, ThreadSourceKind,
@@ -150,8 +151,9 @@ impl Library {
     /// Removes a thread for good. `false` when it has no rollout.
     pub(crate) fn remove(&self, id: ThreadId) -> ApiResult<bool> {
         self.state().waiting.remove(&id);
-        let removed = layout::remove(&self.home, id)
-            .map_err(|error| ApiError::internal(error.to_string()))?;
+        let internal = |error: loomd_rollout::Error| ApiError::internal(error.to_string());
+        let removed = layout::remove(&self.home, id).map_err(internal)?;
+        loomd_rollout::remove_state(&self.home, id).map_err(internal)?;
         if let Err(error) = self.index.remove(id) {
             tracing::warn!(%error, "removed thread still indexed until the next refresh");
         }
@@ -182,9 +184,18 @@ impl Library {
             mtime_ms: 0,
             size: 0,
         };
-        if let Some(row) = head(&file) {
+        if let Some(row) = head(&file, &self.stored_state(id)) {
             self.note(row);
         }
+    }
+
+    /// What a thread keeps beside its rollout, as far as it can be read; whoever loads the
+    /// thread is told of what cannot.
+    fn stored_state(&self, id: ThreadId) -> StoredState {
+        loomd_rollout::read_state(&self.home, id).unwrap_or_else(|error| {
+            tracing::warn!(thread = %id, %error, "state of the thread left out of lists");
+            StoredState::default()
+        })
     }
 
     /// One page of a list. Reads disks: for the pool of blocking work.
@@ -248,6 +259,15 @@ impl Library {
             mtime_ms: stamp.mtime_ms,
             size: stamp.size,
         });
+        let with_state = loomd_rollout::threads_with_state(&self.home).unwrap_or_else(|error| {
+            tracing::warn!(%error, "states of threads left out of lists");
+            BTreeSet::new()
+        });
+        let head = |file: &FileRow| {
+            let state = with_state.contains(&file.id);
+            let state = state.then(|| self.stored_state(file.id));
+            head(file, &state.unwrap_or_default())
+        };
         match self.index.refresh(files, &names, head) {
             Ok(done) => {
                 tracing::debug!(?done, "index of threads refreshed");
@@ -258,8 +278,8 @@ impl Library {
     }
 }
 
-/// What the head of a rollout says, as a row. `None` when it says no thread.
-fn head(file: &FileRow) -> Option<ThreadRow> {
+/// What the head of a rollout says, and what the thread keeps beside it, as a row. `None` when it says no thread.
+fn head(file: &FileRow, state: &StoredState) -> Option<ThreadRow> {
     let summary = loomd_rollout::read_meta(&file.path)
         .inspect_err(|error| tracing::debug!(%error, "rollout left out of lists"))
         .ok()?;
@@ -268,12 +288,16 @@ fn head(file: &FileRow) -> Option<ThreadRow> {
     } else {
         summary.meta.created_ms
     };
-    let thread = described(&summary, &file.path);
+    let mut thread = described(&summary, &file.path);
+    thread.git_info = state.git.clone().or(thread.git_info);
+    if let (true, Some(goal)) = (thread.preview.is_empty(), &state.goal) {
+        thread.preview.clone_from(&goal.objective);
+    }
     Some(ThreadRow {
         created_ms: summary.meta.created_ms,
         updated_ms,
         recency_ms: updated_ms,
-        listed: summary.has_user_message,
+        listed: summary.has_user_message || state.goal.is_some(),
         source_kind: kind_word(&source_kind(&thread.source)),
         thread: Thread {
             updated_at: updated_ms.div_euclid(1000),

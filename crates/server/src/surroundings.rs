@@ -15,7 +15,7 @@ use loomd_config::{
     SandboxWorkspaceWrite, agents_md, catalog,
 };
 use loomd_protocol::{AskForApproval, NetworkAccess, SandboxPolicy, ThreadSettings};
-use loomd_thread::{ContextPart, ContextRole, ModelFacts, TurnRequest, patched};
+use loomd_thread::{ContextPart, ContextRole, Ground, ModelFacts, TurnRequest, patched};
 
 use crate::Server;
 
@@ -41,16 +41,23 @@ impl Surroundings {
 
     /// Adds to a turn's request what its thread's settings and the machine say.
     pub(crate) fn fill(&self, settings: &ThreadSettings, request: &mut TurnRequest) {
-        let settings = patched(settings, &request.settings);
-        request.context = self.context(&settings);
-        request.model = self.model_facts(&settings.model);
+        request.ground = self.ground(&patched(settings, &request.settings));
+    }
+
+    /// What a turn with these settings finds around it.
+    pub(crate) fn ground(&self, settings: &ThreadSettings) -> Ground {
+        let mut ground = Ground {
+            context: self.context(settings),
+            model: self.model_facts(&settings.model),
+        };
         if let Some(warning) = unconfined(&settings.sandbox_policy) {
-            let both = match request.model.warning.take() {
+            let both = match ground.model.warning.take() {
                 Some(earlier) => format!("{earlier} {warning}"),
                 None => warning.to_owned(),
             };
-            request.model.warning = Some(both);
+            ground.model.warning = Some(both);
         }
+        ground
     }
 
     fn context(&self, settings: &ThreadSettings) -> Vec<ContextPart> {

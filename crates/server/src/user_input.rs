@@ -13,9 +13,20 @@ const IMAGE_BYTES_MAX: u64 = 20 * 1024 * 1024;
 
 /// A user message with its parts for the model.
 pub(crate) async fn message(client_id: Option<String>, content: Vec<UserInput>) -> UserMessage {
+    let parts = parts(&content).await;
+    UserMessage {
+        client_id,
+        content,
+        parts,
+        item_id: None,
+    }
+}
+
+/// What a user sends, in the form the model gets it.
+pub(crate) async fn parts(content: &[UserInput]) -> Vec<MessagePart> {
     let mut parts = Vec::new();
     let mut images = 0;
-    for input in &content {
+    for input in content {
         match input {
             UserInput::Text { text, .. } => parts.push(MessagePart::text(text.clone())),
             UserInput::Image { url: Some(url), .. } => parts.push(image(url.clone())),
@@ -45,11 +56,7 @@ pub(crate) async fn message(client_id: Option<String>, content: Vec<UserInput>) 
             }
         }
     }
-    UserMessage {
-        client_id,
-        content,
-        parts,
-    }
+    parts
 }
 
 fn image(image_url: String) -> MessagePart {

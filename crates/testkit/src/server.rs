@@ -97,9 +97,12 @@ impl Default for TestServer {
 
 fn start(folder: &Path, model: &Arc<OfflineModel>) -> Arc<Server> {
     let environment = Environment {
-        // Whoever runs the tests may be logged in; the tests are not.
+        // Whoever runs the tests may be logged in, and have a shell that takes its time to
+        // start; the tests are not and have none.
         vars: std::env::vars()
             .filter(|(name, _)| !name.starts_with("CODEX_") && !name.starts_with("OPENAI_"))
+            .filter(|(name, _)| name != "HOME")
+            .chain([("HOME".to_owned(), folder.display().to_string())])
             .collect(),
         home_dir: Some(folder.to_owned()),
         current_dir: folder.join("work"),

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use loomd_base::ConnectionId;
-use loomd_events::{AskKey, AskOutcome, Sequenced, ToolCall, ToolContext};
+use loomd_events::{AskKey, AskOutcome, Sequenced, StoredState, ToolCall, ToolContext};
 use loomd_protocol::{
-    ServerNotification, ServerRequestParams, ThreadReadState, ThreadSettings, ThreadTokenUsage,
-    ThreadUnsubscribeStatus, Turn,
+    QueuedSubmission, ServerNotification, ServerRequestParams, ThreadGoal, ThreadReadState,
+    ThreadSettings, ThreadTokenUsage, ThreadUnsubscribeStatus, Turn,
 };
 use serde_json::value::RawValue;
 
@@ -68,6 +68,18 @@ pub enum Action {
         /// What to run.
         call: ToolCall,
     },
+    /// Run a command of the user's; what it says is told like what a tool says, and
+    /// finishes with the text that the model is to read.
+    StartShell {
+        /// Where.
+        context: Arc<ToolContext>,
+        /// The id of its item.
+        item_id: String,
+        /// In the language of the user's shell.
+        command: String,
+        /// How long it may run.
+        time: Duration,
+    },
     /// End the running calls of a turn.
     CancelTools {
         /// The turn.
@@ -97,6 +109,10 @@ pub enum Action {
     /// Feed [`crate::Input::TimerFired`] at this monotonic time; replaces an earlier
     /// one, `None` clears it.
     SetTimer(Option<Duration>),
+    /// Feed [`crate::Input::Prepared`]: a turn is to start that no command brought.
+    Prepare,
+    /// Write down what the thread keeps beside its history.
+    Keep(Box<StoredState>),
     /// The summary that lists show has changed.
     SummaryChanged,
     /// Nobody watches and nothing runs: unload the thread.
@@ -128,6 +144,14 @@ pub enum Reply {
     },
     /// To a change of the read state: the new one.
     ReadState(ThreadReadState),
+    /// To setting and getting a goal: as it is now.
+    Goal(Option<Box<ThreadGoal>>),
+    /// To adding to what waits, and to changing it: what waits now.
+    Queued(Box<QueuedSubmission>),
+    /// To listing what waits: the next one first.
+    Queue(Vec<QueuedSubmission>),
+    /// To what takes something away: whether it was there.
+    Removed(bool),
     /// To unsubscribe.
     Unsubscribed(ThreadUnsubscribeStatus),
     /// It is done.
@@ -162,6 +186,46 @@ impl Reply {
     pub fn into_steered(self) -> Option<String> {
         if let Self::Steered { turn_id } = self {
             Some(turn_id)
+        } else {
+            None
+        }
+    }
+
+    /// The answer to setting and getting a goal.
+    #[must_use]
+    pub fn into_goal(self) -> Option<Option<ThreadGoal>> {
+        if let Self::Goal(goal) = self {
+            Some(goal.map(|goal| *goal))
+        } else {
+            None
+        }
+    }
+
+    /// The answer to adding to what waits, and to changing it.
+    #[must_use]
+    pub fn into_queued(self) -> Option<QueuedSubmission> {
+        if let Self::Queued(submission) = self {
+            Some(*submission)
+        } else {
+            None
+        }
+    }
+
+    /// The answer to listing what waits.
+    #[must_use]
+    pub fn into_queue(self) -> Option<Vec<QueuedSubmission>> {
+        if let Self::Queue(queue) = self {
+            Some(queue)
+        } else {
+            None
+        }
+    }
+
+    /// The answer to what takes something away.
+    #[must_use]
+    pub fn into_removed(self) -> Option<bool> {
+        if let Self::Removed(removed) = self {
+            Some(removed)
         } else {
             None
         }

@@ -1,13 +1,14 @@
 //! Everything that can happen to a thread.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use loomd_base::ConnectionId;
 use loomd_events::{HistoryItem, MessagePart, ModelEvent, ToolEvent};
 use loomd_protocol::{
     AbsolutePathBuf, ApprovalsReviewer, AskForApproval, CollaborationMode, Personality,
-    ReasoningEffort, ReasoningSummary, SandboxPolicy, ThreadReadStateOperation, TurnItemsView,
-    UserInput,
+    QueuedSubmission, ReasoningEffort, ReasoningSummary, SandboxPolicy, ThreadGoalStatus,
+    ThreadReadStateOperation, TurnItemsView, UserInput,
 };
 use serde_json::value::RawValue;
 
@@ -55,6 +56,13 @@ pub enum Input {
     TimerFired,
     /// Other threads need the room: unload, if nobody watches and nothing runs.
     RoomNeeded,
+    /// What a turn starts from, as asked for with [`crate::Action::Prepare`].
+    Prepared(Box<Ground>),
+    /// What the thread keeps beside its history could not be written.
+    KeepFailed {
+        /// The operating system's words.
+        reason: String,
+    },
     /// The rollout could not be written; the running turn cannot go on.
     RolloutFailed {
         /// The operating system's words.
@@ -103,6 +111,35 @@ pub enum Command {
     SetName(String),
     /// Change settings for later turns.
     UpdateSettings(Box<SettingsPatch>),
+    /// Set a goal, or change it.
+    SetGoal(Box<GoalPatch>),
+    /// Tell the goal.
+    GetGoal,
+    /// Give the goal up.
+    ClearGoal,
+    /// Add to what waits to become a turn.
+    Enqueue(Box<Queued>),
+    /// Tell what waits.
+    ListQueue,
+    /// Change what waits.
+    UpdateQueued(Box<Queued>),
+    /// Take something out of what waits.
+    Dequeue {
+        /// Which.
+        id: String,
+    },
+    /// Put what waits in another order.
+    ReorderQueue {
+        /// All of it, each once.
+        ids: Vec<String>,
+    },
+    /// Start a turn of what waits.
+    StartQueued {
+        /// Which; the first one if not said.
+        id: Option<String>,
+    },
+    /// Run a command of the user's.
+    Shell(Box<ShellRequest>),
     /// Add entries to the model's history without a turn.
     Inject(Vec<HistoryItem>),
     /// Turns were taken back and this core was made of what is left; tell so.
@@ -155,6 +192,28 @@ pub struct UserMessage {
     pub content: Vec<UserInput>,
     /// As the model gets it (files read, images encoded).
     pub parts: Vec<MessagePart>,
+    /// The id of its item; a fresh one if not given.
+    pub item_id: Option<String>,
+}
+
+/// What waits to become a turn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Queued {
+    /// As clients see it.
+    pub submission: QueuedSubmission,
+    /// Its input as the model gets it.
+    pub parts: Vec<MessagePart>,
+}
+
+/// A change of the goal; `None` leaves a part as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GoalPatch {
+    /// What to work towards.
+    pub objective: Option<String>,
+    /// Whether to.
+    pub status: Option<ThreadGoalStatus>,
+    /// Tokens it may use; `Some(None)` takes the budget away.
+    pub token_budget: Option<Option<i64>>,
 }
 
 /// What is known of the model that a turn runs with.
@@ -170,6 +229,15 @@ pub struct ModelFacts {
     pub warning: Option<String>,
 }
 
+/// What the machine and the configuration say when a turn starts.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Ground {
+    /// What the model should know of the surroundings now.
+    pub context: Vec<ContextPart>,
+    /// What is known of the model.
+    pub model: ModelFacts,
+}
+
 /// All that a turn starts from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TurnRequest {
@@ -177,12 +245,21 @@ pub struct TurnRequest {
     pub message: UserMessage,
     /// Settings to change, for this and later turns.
     pub settings: SettingsPatch,
-    /// What the model should know of the surroundings now.
-    pub context: Vec<ContextPart>,
     /// JSON schema of the final answer, for this turn only.
     pub output_schema: Option<SharedJson>,
-    /// What is known of the model.
-    pub model: ModelFacts,
+    /// What it finds around it.
+    pub ground: Ground,
+}
+
+/// A command of the user's.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ShellRequest {
+    /// In the language of the user's shell.
+    pub command: String,
+    /// How long it may run.
+    pub time: Duration,
+    /// What its turn finds around it, if it makes one.
+    pub ground: Ground,
 }
 
 /// JSON text that is shared and compared as text.

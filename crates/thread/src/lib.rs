@@ -22,6 +22,7 @@ mod action;
 mod context;
 mod input;
 mod items;
+mod kept;
 mod ops;
 mod refusal;
 mod sampling;
@@ -32,10 +33,14 @@ mod view;
 pub use action::{Action, Audience, ModelStart, Newest, Reply, View};
 pub use context::{ContextPart, ContextRole};
 pub use input::{
-    Command, Input, ModelFacts, ReplyTo, ResumeRequest, SettingsPatch, SharedJson, TurnRequest,
-    TurnWindow, UserMessage,
+    Command, GoalPatch, Ground, Input, ModelFacts, Queued, ReplyTo, ResumeRequest, SettingsPatch,
+    SharedJson, ShellRequest, TurnRequest, TurnWindow, UserMessage,
 };
+pub use kept::Kept;
+pub use ops::goal::{IDLE_CONTINUATIONS_MAX, OBJECTIVE_CHARS_MAX};
+pub use ops::queue::{QUEUE_BYTES_MAX, QUEUE_MAX};
 pub use ops::reload::{RevertFrom, Rewound};
 pub use ops::settings::patched;
+pub use ops::shell::SHELLS_MAX;
 pub use refusal::Refusal;
 pub use thread::{Origin, QUEUED_STEERS_MAX, Thread, ThreadSetup};

@@ -93,6 +93,71 @@ pub enum Refusal {
     /// Rolling back in mid-turn.
     #[error("Cannot rollback while a turn is in progress.")]
     RollbackInTurn,
+    /// A goal of a thread that keeps nothing.
+    #[error("ephemeral thread does not support goals: {thread_id}")]
+    EphemeralGoal {
+        /// The thread.
+        thread_id: String,
+    },
+    /// A goal of blanks.
+    #[error("goal objective must not be empty")]
+    EmptyObjective,
+    /// A goal that is a book.
+    #[error("goal objective must be at most {max} characters")]
+    LongObjective {
+        /// The limit.
+        max: usize,
+    },
+    /// A budget of nothing.
+    #[error("goal budgets must be positive when provided")]
+    BudgetNotPositive,
+    /// Changing a goal that is not there.
+    #[error("cannot update goal for thread {thread_id}: no goal exists")]
+    NoGoal {
+        /// The thread.
+        thread_id: String,
+    },
+    /// A queue of a thread that keeps nothing.
+    #[error("ephemeral thread does not support queued submissions: {thread_id}")]
+    EphemeralQueue {
+        /// The thread.
+        thread_id: String,
+    },
+    /// Queueing nothing.
+    #[error("only user input can be added to the user-message queue")]
+    EmptyQueued,
+    /// More waits than is kept.
+    #[error("the queue is full (at most {max} submissions of {max_bytes} bytes in all)")]
+    QueueFull {
+        /// The limit of their number.
+        max: usize,
+        /// The limit of their size.
+        max_bytes: usize,
+    },
+    /// Naming what does not wait.
+    #[error("queued submission not found: {id}")]
+    NotQueued {
+        /// What the client named.
+        id: String,
+    },
+    /// An order that leaves something out, or has it twice.
+    #[error("queue reorder must include every queued submission exactly once")]
+    QueueOrder,
+    /// Starting what waits where nothing does.
+    #[error("queue is empty")]
+    QueueEmpty,
+    /// Starting what waits in mid-turn.
+    #[error("thread already has an active or pending turn")]
+    TurnActive,
+    /// Starting what waits in a thread that nobody has resumed.
+    #[error("resume the thread before starting a queued message")]
+    QueueNotResumed,
+    /// More commands of the user's run than are run at once.
+    #[error("too many shell commands run in this thread (at most {max}); wait for one to end")]
+    TooManyShells {
+        /// The limit.
+        max: usize,
+    },
     /// The thread is being unloaded, archived or deleted.
     #[error("thread {thread_id} is closing; retry after the thread is closed")]
     Closing {

@@ -16,6 +16,7 @@ use loomd_protocol::{
     TurnError, TurnItemsView, TurnPlanUpdatedNotification, TurnStatus, WarningNotification,
 };
 
+use crate::ops::goal::GoalTool;
 use crate::thread::{Cx, Thread};
 use crate::turn::{PendingCall, Step, put_item};
 use crate::{Action, ModelStart, Reply, items};
@@ -35,10 +36,16 @@ impl Thread {
         let generation = self.next_generation();
         let input = self.model_input();
         let settings = Arc::clone(&self.settings);
+        let goal = self.kept.goal.as_ref().filter(|_| self.goal_is_active());
+        let goal = goal.map(|goal| goal.id.clone());
         let Some(active) = &mut self.active else {
             return;
         };
-        active.step = Step::new(generation);
+        active.asked = true;
+        active.step = Step {
+            goal,
+            ..Step::new(generation)
+        };
         let start = ModelStart {
             generation,
             turn_id: active.id.clone(),
@@ -68,7 +75,10 @@ impl Thread {
                 self.on_text_delta(cx, &turn_id, item_id, delta);
             }
             ModelEvent::SummaryPartAdded { item_id, index } => {
-                self.with_streaming(|item| items::add_summary_part(item, index));
+                let Some(item) = self.streaming(&item_id) else {
+                    return;
+                };
+                items::add_summary_part(item, index);
                 let notification = ReasoningSummaryPartAddedNotification {
                     thread_id: self.wire_id(),
                     turn_id: turn_id.to_string(),
@@ -82,7 +92,10 @@ impl Thread {
                 index,
                 delta,
             } => {
-                self.with_streaming(|item| items::push_summary(item, index, &delta));
+                let Some(item) = self.streaming(&item_id) else {
+                    return;
+                };
+                items::push_summary(item, index, &delta);
                 let notification = ReasoningSummaryTextDeltaNotification {
                     thread_id: self.wire_id(),
                     turn_id: turn_id.to_string(),
@@ -97,7 +110,10 @@ impl Thread {
                 index,
                 delta,
             } => {
-                self.with_streaming(|item| items::push_reasoning(item, index, &delta));
+                let Some(item) = self.streaming(&item_id) else {
+                    return;
+                };
+                items::push_reasoning(item, index, &delta);
                 let notification = ReasoningTextDeltaNotification {
                     thread_id: self.wire_id(),
                     turn_id: turn_id.to_string(),
@@ -134,14 +150,11 @@ impl Thread {
         }
     }
 
-    fn with_streaming(&mut self, change: impl FnOnce(&mut ThreadItem)) {
-        if let Some(item) = self
-            .active
-            .as_mut()
-            .and_then(|active| active.step.streaming.as_mut())
-        {
-            change(item);
-        }
+    /// The item that a piece belongs to. A piece of what is done, or never began, is not
+    /// told: what clients put together would not be what the history holds.
+    fn streaming(&mut self, item_id: &str) -> Option<&mut ThreadItem> {
+        let streaming = &mut self.active.as_mut()?.step.streaming;
+        streaming.iter_mut().rev().find(|item| item.id() == item_id)
     }
 
     fn on_item_added(&mut self, cx: Cx<'_>, turn_id: &Arc<str>, kind: OutputKind) {
@@ -155,17 +168,20 @@ impl Thread {
             OutputKind::Call(_) | OutputKind::Other => return,
         };
         if let Some(notification) = self.begin_item(cx, turn_id, item) {
-            // The streaming item is kept apart until it is done: it is shown in
+            // A streaming item is kept apart until it is done: it is shown in
             // snapshots, and void if the stream breaks.
             if let Some(active) = &mut self.active {
-                active.step.streaming = Some(notification.item.clone());
+                active.step.streaming.push(notification.item.clone());
             }
             self.event(cx, ThreadEvent::ItemStarted(notification));
         }
     }
 
     fn on_text_delta(&mut self, cx: Cx<'_>, turn_id: &Arc<str>, item_id: String, delta: String) {
-        self.with_streaming(|item| items::push_text(item, &delta));
+        let Some(item) = self.streaming(&item_id) else {
+            return;
+        };
+        items::push_text(item, &delta);
         let notification = AgentMessageDeltaNotification {
             thread_id: self.wire_id(),
             turn_id: turn_id.to_string(),
@@ -178,7 +194,6 @@ impl Thread {
     fn on_item_done(&mut self, cx: Cx<'_>, turn_id: &Arc<str>, output: OutputItem) {
         if let Some(active) = &mut self.active {
             active.step.recorded = true;
-            active.step.streaming = None;
         }
         let item = match output.kind {
             OutputKind::Message { id, text, phase } => Some(items::agent_message(id, text, phase)),
@@ -195,6 +210,10 @@ impl Thread {
             OutputKind::Other => None,
         };
         if let Some(item) = item {
+            if let Some(active) = &mut self.active {
+                let streaming = &mut active.step.streaming;
+                streaming.retain(|begun| begun.id() != item.id());
+            }
             if !self.open_items.contains_key(item.id()) {
                 let begun = items::begun(&item);
                 if let Some(notification) = self.begin_item(cx, turn_id, begun) {
@@ -216,6 +235,12 @@ impl Thread {
             started: cx.now,
             output: None,
         });
+        if let Some(tool) = GoalTool::of(&call) {
+            let turn_id = active.id.clone();
+            let output = self.goal_call(cx, tool, &call);
+            return self.on_tool_finished(cx, &turn_id, output);
+        }
+        active.called = true;
         let context = Arc::clone(&active.context);
         self.act(Action::StartTool { context, call });
     }
@@ -232,7 +257,7 @@ impl Thread {
             return;
         };
         // What was streamed of this attempt but not finished is void.
-        if let Some(item) = active.step.streaming.take() {
+        for item in std::mem::take(&mut active.step.streaming) {
             self.open_items.remove(item.id());
         }
         let recorded = active.step.recorded;
@@ -277,6 +302,9 @@ impl Thread {
         end_turn: Option<bool>,
     ) {
         self.finish_streaming(cx);
+        if let Some(last) = &usage {
+            self.count_goal_tokens(last);
+        }
         let total = usage.map(|last| self.add_usage(last));
         let Some(active) = &mut self.active else {
             return;
@@ -288,13 +316,13 @@ impl Thread {
         self.step_on(cx);
     }
 
-    /// Completes an item that the model began and never finished, with what was shown.
+    /// Completes items that the model began and never finished, with what was shown.
     pub(crate) fn finish_streaming(&mut self, cx: Cx<'_>) {
         let Some(active) = &mut self.active else {
             return;
         };
         let turn_id = active.id.clone();
-        if let Some(item) = active.step.streaming.take() {
+        for item in std::mem::take(&mut active.step.streaming) {
             self.item_completed(cx, &turn_id, item);
         }
     }
@@ -327,6 +355,10 @@ impl Thread {
         match event {
             ToolEvent::ItemStarted(item) => self.item_started(cx, turn_id, item),
             ToolEvent::OutputDelta { item_id, delta } => {
+                // An item that was ended without waiting for its tool has no more to say.
+                if !self.open_items.contains_key(&item_id) {
+                    return;
+                }
                 // Whoever joins now gets it with the item, not as a delta.
                 if let Some(item) = self.item_mut(turn_id, &item_id) {
                     items::push_output(item, &delta);
@@ -395,6 +427,9 @@ impl Thread {
     }
 
     fn on_tool_finished(&mut self, cx: Cx<'_>, turn_id: &Arc<str>, output: ToolOutput) {
+        if self.is_shell(turn_id, &output.call_id) {
+            return self.on_shell_ended(cx, turn_id, &output);
+        }
         let Some(call) = self
             .active
             .as_mut()
@@ -443,21 +478,27 @@ impl Thread {
 
     // Steps.
 
-    /// If the step is over, goes on with the next one or ends the turn.
-    fn step_on(&mut self, cx: Cx<'_>) {
-        let Some(active) = &self.active else { return };
+    /// If the step is over, goes on with the next one, or ends the turn unless commands of
+    /// the user's run in it.
+    pub(crate) fn step_on(&mut self, cx: Cx<'_>) {
+        let Some(active) = &mut self.active else {
+            return;
+        };
         if !active.step.is_over() {
             return;
         }
+        let waits = !active.shells.is_empty();
         let again = active.step.broken
             || active.step.wants_more
             || !active.step.calls.is_empty()
             || !active.steers.is_empty();
-        self.tell_usage(cx);
-        self.repeat_diff(cx);
+        if !std::mem::replace(&mut active.step.told, true) {
+            self.tell_usage(cx);
+            self.repeat_diff(cx);
+        }
         if again {
             self.ask_model(cx);
-        } else {
+        } else if !waits {
             self.end_turn(cx, TurnStatus::Completed, TurnEndReason::Completed, None);
         }
     }
@@ -479,6 +520,7 @@ impl Thread {
         let limits = active.step.take_rate_limits();
         self.event(cx, ThreadEvent::TokenUsage(usage));
         self.event(cx, ThreadEvent::RateLimits(limits));
+        self.tell_goal_progress(cx);
     }
 
     /// Ends the turn: interrupts are answered, then the status, then the turn.
@@ -490,6 +532,7 @@ impl Thread {
         error: Option<TurnError>,
     ) {
         self.decline_asked_items(cx);
+        self.goal_at_turn_end(cx, error.as_ref());
         let Some(active) = self.active.take() else {
             return;
         };
@@ -531,6 +574,9 @@ impl Thread {
         );
         self.drop_asks();
         self.act(Action::SummaryChanged);
+        // Who stops a turn does not want the next one.
+        self.held |= reason == TurnEndReason::Interrupted;
+        self.go_on();
     }
 
     // Items.
@@ -589,7 +635,11 @@ impl Thread {
         Some(&mut Arc::make_mut(turn).items)
     }
 
-    fn item_mut(&mut self, turn_id: &Arc<str>, item_id: &str) -> Option<&mut ThreadItem> {
+    pub(crate) fn item_mut(
+        &mut self,
+        turn_id: &Arc<str>,
+        item_id: &str,
+    ) -> Option<&mut ThreadItem> {
         let items = self.items_mut(turn_id)?;
         items.iter_mut().rev().find(|item| item.id() == item_id)
     }

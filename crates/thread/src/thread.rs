@@ -13,10 +13,13 @@ use loomd_protocol::{
 
 use crate::ops::ask::OpenAsk;
 use crate::turn::ActiveTurn;
-use crate::{Action, Audience, Command, ContextPart, Input, Refusal, Reply, ReplyTo};
+use crate::{Action, Audience, Command, ContextPart, Input, Kept, Refusal, Reply, ReplyTo};
 
 /// Steers that may wait for the model in one turn; one more is refused.
 pub const QUEUED_STEERS_MAX: usize = 64;
+
+/// How long a thread stays loaded that no client has been told of.
+const UNSEEN_DELAY: Duration = Duration::from_secs(10);
 
 /// Whether a thread is new or comes from its rollout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +59,8 @@ pub struct ThreadSetup {
     pub read_revision: String,
     /// How long it stays loaded while nobody watches and nothing runs; `None` for ever.
     pub unload_delay: Option<Duration>,
+    /// What it keeps beside its history.
+    pub kept: Kept,
 }
 
 /// A loaded thread.
@@ -88,6 +93,18 @@ pub struct Thread {
     pub(crate) failed: bool,
     /// The status that clients were told last; `None` before the first telling.
     announced: Option<ThreadStatus>,
+    /// What is on disk beside the history.
+    pub(crate) kept: Box<Kept>,
+    /// The user stopped the last turn: none begins by itself.
+    pub(crate) held: bool,
+    /// [`Action::Prepare`] is under way.
+    pub(crate) preparing: bool,
+    /// Who wants a turn of what waits, and of which.
+    pub(crate) start_asked: Option<(ReplyTo, Option<String>)>,
+    /// No error holds the goal up.
+    pub(crate) goal_may_retry: bool,
+    /// Turns in a row that the goal brought and in which nothing was done.
+    pub(crate) idle_continuations: u32,
     /// What the next resume is told first.
     pub(crate) notice: Option<String>,
     /// A thread without a turn has no rollout yet.
@@ -113,7 +130,7 @@ impl Thread {
     /// A thread that is loaded now.
     #[must_use]
     pub fn new(setup: ThreadSetup) -> Self {
-        Self {
+        let mut thread = Self {
             id: setup.id,
             session_id: setup.session_id,
             announced: match setup.origin {
@@ -147,8 +164,17 @@ impl Thread {
             generation: 0,
             unload_delay: setup.unload_delay,
             idle_since: None,
+            kept: Box::new(setup.kept),
+            held: false,
+            preparing: false,
+            start_asked: None,
+            goal_may_retry: true,
+            idle_continuations: 0,
             out: Vec::new(),
-        }
+        };
+        thread.drop_started();
+        thread.show_goal_as_preview();
+        thread
     }
 
     /// Takes one input and returns what is to be done, in order.
@@ -164,6 +190,8 @@ impl Thread {
             }
             Input::TimerFired => self.on_timer(cx),
             Input::RoomNeeded => self.on_room_needed(),
+            Input::Prepared(ground) => self.on_prepared(cx, *ground),
+            Input::KeepFailed { reason } => self.on_keep_failed(cx, &reason),
             Input::RolloutFailed { reason } => self.on_rollout_failed(cx, &reason),
         }
         self.track_idleness(cx);
@@ -192,7 +220,7 @@ impl Thread {
             Command::Steer {
                 expected_turn_id,
                 message,
-            } => self.on_steer(reply, &expected_turn_id, message),
+            } => self.on_steer(cx, reply, &expected_turn_id, message),
             Command::Interrupt { turn_id } => self.on_interrupt(cx, reply, &turn_id),
             Command::View => {
                 let view = Box::new(self.view());
@@ -200,6 +228,16 @@ impl Thread {
             }
             Command::SetName(name) => self.on_set_name(reply, &name),
             Command::UpdateSettings(patch) => self.on_update_settings(cx, reply, *patch),
+            Command::SetGoal(patch) => self.on_set_goal(cx, reply, *patch),
+            Command::GetGoal => self.on_get_goal(reply),
+            Command::ClearGoal => self.on_clear_goal(reply),
+            Command::Enqueue(queued) => self.on_enqueue(cx, reply, *queued),
+            Command::ListQueue => self.on_list_queue(reply),
+            Command::UpdateQueued(update) => self.on_update_queued(reply, *update),
+            Command::Dequeue { id } => self.on_dequeue(reply, &id),
+            Command::ReorderQueue { ids } => self.on_reorder_queue(reply, &ids),
+            Command::StartQueued { id } => self.on_start_queued(reply, id),
+            Command::Shell(request) => self.on_shell(cx, reply, *request),
             Command::Inject(items) => self.on_inject(cx, reply, items),
             Command::Reverted { quietly } => self.on_reverted(cx, reply, quietly),
             Command::Unload { force } => self.on_unload(reply, force),
@@ -311,7 +349,8 @@ impl Thread {
     }
 
     /// Whether clients were told of the thread since it was loaded.
-    pub(crate) fn is_announced(&self) -> bool {
+    #[must_use]
+    pub fn is_announced(&self) -> bool {
         self.announced.is_some()
     }
 
@@ -413,7 +452,7 @@ impl Thread {
     /// Whether nothing runs: no turn, and no command in the background.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        self.active.is_none() && self.open_items.is_empty()
+        self.active.is_none() && self.open_items.is_empty() && !self.preparing
     }
 
     /// Repeats the turn's diff, as the reference does after each step.
@@ -435,7 +474,7 @@ impl Thread {
     /// Keeps the unload clock: it runs while nobody watches and nothing is active,
     /// and starts anew whenever that was interrupted.
     fn track_idleness(&mut self, cx: Cx<'_>) {
-        match (self.is_unneeded(), self.idle_since, self.unload_delay) {
+        match (self.is_unneeded(), self.idle_since, self.delay()) {
             (true, None, Some(delay)) => {
                 self.idle_since = Some(cx.now.mono);
                 self.act(Action::SetTimer(Some(cx.now.mono.saturating_add(delay))));
@@ -448,13 +487,22 @@ impl Thread {
         }
     }
 
+    /// How long it stays loaded from now on. What was loaded for a request that watches
+    /// nothing stays a moment, in case that its client does what comes next.
+    fn delay(&self) -> Option<Duration> {
+        if self.is_announced() {
+            return self.unload_delay;
+        }
+        Some(self.unload_delay.unwrap_or(UNSEEN_DELAY).min(UNSEEN_DELAY))
+    }
+
     /// Restarts the unload clock at this input, for subscriptions that come and go.
     pub(crate) fn touch(&mut self) {
         self.idle_since = None;
     }
 
     fn on_timer(&mut self, cx: Cx<'_>) {
-        let (Some(since), Some(delay)) = (self.idle_since, self.unload_delay) else {
+        let (Some(since), Some(delay)) = (self.idle_since, self.delay()) else {
             return;
         };
         // A timer that was set before the last activity is early; the next one follows.
@@ -481,6 +529,6 @@ impl Thread {
     /// Whether nobody watches and nothing is active: what the unload clock runs on.
     #[must_use]
     pub fn is_unneeded(&self) -> bool {
-        !self.is_watched() && self.active.is_none() && !self.closing
+        !self.is_watched() && self.active.is_none() && !self.preparing && !self.closing
     }
 }

@@ -4,7 +4,9 @@
 //! next request if there is reason for one. A step is over when the response is
 //! whole and every call has its output.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use loomd_base::Now;
 use loomd_events::{ToolContext, ToolOutput};
@@ -31,6 +33,16 @@ pub(crate) struct ActiveTurn {
     pub(crate) interrupts: Vec<ReplyTo>,
     /// The turn's diff so far.
     pub(crate) diff: Option<String>,
+    /// Commands of the user's that run, by the ids of their items.
+    pub(crate) shells: BTreeMap<String, String>,
+    /// The model has been asked.
+    pub(crate) asked: bool,
+    /// The goal brought it, not a message.
+    pub(crate) for_goal: bool,
+    /// The model has called a tool that does something.
+    pub(crate) called: bool,
+    /// While the goal is active: up to when its time is counted.
+    pub(crate) goal_since: Option<Duration>,
     /// Attempts that broke after something of them had become history.
     pub(crate) broken_attempts: u32,
 }
@@ -52,8 +64,12 @@ pub(crate) struct Step {
     pub(crate) calls: Vec<PendingCall>,
     /// Outputs that are in the history already: a prefix of `calls`.
     pub(crate) outputs_recorded: usize,
-    /// The message or reasoning that is being streamed.
-    pub(crate) streaming: Option<ThreadItem>,
+    /// The messages and reasonings that are being streamed, in the order they began.
+    pub(crate) streaming: Vec<ThreadItem>,
+    /// The goal that was active when the request was made.
+    pub(crate) goal: Option<String>,
+    /// What is told at its end has been told.
+    pub(crate) told: bool,
     /// Usage to tell when the step is over.
     pub(crate) usage: Option<ThreadTokenUsage>,
     /// What the response's headers said.
@@ -96,10 +112,10 @@ impl Step {
 }
 
 impl ActiveTurn {
-    /// The turn with everything that clients were told of it, the streaming item included.
+    /// The turn with everything that clients were told of it, the streaming items included.
     pub(crate) fn snapshot(&self) -> Turn {
         let mut turn = self.turn.clone();
-        turn.items.extend(self.step.streaming.clone());
+        turn.items.extend_from_slice(&self.step.streaming);
         turn
     }
 }

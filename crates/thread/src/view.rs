@@ -52,7 +52,7 @@ impl Thread {
     fn newest(&self) -> Newest {
         let running = self.active.as_ref();
         let of_running = running.and_then(|active| {
-            let streaming = active.step.streaming.as_ref();
+            let streaming = active.step.streaming.last();
             let item = streaming.or(active.turn.items.last())?;
             Some((active.turn.id.clone(), item.id().to_owned()))
         });

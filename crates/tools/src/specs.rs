@@ -16,6 +16,8 @@ pub struct Offer {
     pub apply_patch: bool,
     /// `view_image`.
     pub view_image: bool,
+    /// `get_goal`, `create_goal` and `update_goal`, which the thread answers itself.
+    pub goals: bool,
 }
 
 impl Offer {
@@ -26,6 +28,7 @@ impl Offer {
             update_plan: true,
             apply_patch: true,
             view_image: true,
+            goals: true,
         }
     }
 
@@ -34,11 +37,12 @@ impl Offer {
         usize::from(self.update_plan)
             | usize::from(self.apply_patch) << 1
             | usize::from(self.view_image) << 2
+            | usize::from(self.goals) << 3
     }
 }
 
 /// How many offers there are.
-const OFFERS: usize = 8;
+const OFFERS: usize = 16;
 
 /// The specifications, built once per offer for the whole server.
 pub(crate) fn specs(offer: Offer) -> Arc<RawValue> {
@@ -61,6 +65,9 @@ fn build(offer: Offer) -> Vec<Value> {
     if offer.view_image {
         specs.push(view_image());
     }
+    if offer.goals {
+        specs.extend(goals());
+    }
     specs
 }
 
@@ -81,6 +88,46 @@ fn function(name: &str, description: &str, required: &[&str], properties: Value)
 
 fn described(kind: &str, description: &str) -> Value {
     json!({ "type": kind, "description": description })
+}
+
+fn goals() -> [Value; 3] {
+    let get = function(
+        "get_goal",
+        "Returns this thread's goal: its objective, its status, its token budget and what of it is \
+         used.",
+        &[],
+        json!({}),
+    );
+    let create = function(
+        "create_goal",
+        "Gives this thread a goal that it goes on working towards in further turns. Only when the \
+         user asks for a goal; an ordinary task is none. Fails while an earlier goal is not \
+         complete.",
+        &["objective"],
+        json!({
+            "objective": described("string", "What is to be achieved, in full."),
+            "token_budget": described(
+                "integer",
+                "How many tokens the goal may use. Only when the user names a number.",
+            ),
+        }),
+    );
+    let update = function(
+        "update_goal",
+        "Ends or interrupts the work on this thread's goal. complete: all of the objective is \
+         achieved and you have checked it; then tell the user what the answer says about the \
+         budget. blocked: the same obstacle has stopped you in three turns in a row and only the \
+         user can remove it. paused: the user asked for a pause.",
+        &["status"],
+        json!({
+            "status": {
+                "type": "string",
+                "enum": ["complete", "blocked", "paused"],
+                "description": "What the goal's status becomes.",
+            },
+        }),
+    );
+    [get, create, update]
 }
 
 fn exec_command() -> Value {
@@ -221,13 +268,17 @@ mod tests {
                 "function:write_stdin",
                 "function:update_plan",
                 "custom:apply_patch",
-                "function:view_image"
+                "function:view_image",
+                "function:get_goal",
+                "function:create_goal",
+                "function:update_goal"
             ]
         );
         let few = Offer {
             update_plan: false,
             apply_patch: false,
             view_image: false,
+            goals: false,
         };
         assert_eq!(
             names(few),

@@ -97,6 +97,29 @@ impl Toolbox {
         }
     }
 
+    /// Runs a command that the user gave. Like a call of `exec_command`, but for the item's
+    /// source: no approval, no sandbox, no session id, and an end after `time`. It is
+    /// answered with what the model is to read, under the item's id.
+    pub fn start_for_user(
+        &self,
+        context: Arc<ToolContext>,
+        item_id: String,
+        script: String,
+        time: Duration,
+    ) {
+        let call = ToolCall {
+            call_id: item_id,
+            name: "exec_command".to_owned(),
+            namespace: None,
+            payload: ToolPayload::Function {
+                arguments: String::new(),
+            },
+        };
+        if let Some(handle) = Call::begin(&self.shared, context, &call) {
+            tasks::spawn(tasks::Kind::Tool, exec::user_command(handle, script, time));
+        }
+    }
+
     /// Interrupts the calls of a turn: none of them is answered after this returns
     /// (an answer may be in the channel already). A command that the model waits for is
     /// ended, and its item completes as failed with what it printed, as an event that

@@ -30,7 +30,9 @@ fn response(method: &str, body: &RawValue) -> Option<Value> {
         ThreadUnarchive ThreadDelete ThreadSettingsUpdate
         ThreadReadStateUpdate ThreadInjectItems
         ThreadBackgroundTerminalsList ThreadBackgroundTerminalsTerminate
-        ThreadBackgroundTerminalsClean ThreadGoalGet TurnStart TurnSteer TurnInterrupt ModelList
+        ThreadBackgroundTerminalsClean ThreadGoalGet ThreadGoalSet ThreadGoalClear
+        ThreadQueueAdd ThreadQueueList ThreadQueueUpdate ThreadQueueDelete ThreadQueueReorder
+        ThreadQueueStart ThreadShellCommand TurnStart TurnSteer TurnInterrupt ModelList
         ModelProviderCapabilitiesRead ConfigRead ConfigRequirementsRead ConfigValueWrite
         ConfigBatchWrite AccountRead AccountLoginStart AccountLogout
         AccountBedrockCheckGovCloudRequirements AccountRateLimitsRead SkillsList HooksList

@@ -16,7 +16,7 @@ use loomd_protocol::{
     ModelProviderCapabilitiesReadResponse, NoParams, PermissionProfileListParams,
     PermissionProfileListResponse, RemoteControlConnectionStatus, RemoteControlStatusReadResponse,
     ServerDiagnosticsGauge, ServerDiagnosticsParams, ServerDiagnosticsProcess,
-    ServerDiagnosticsResponse, ThreadGoalGetParams, ThreadGoalGetResponse, ThreadStatus, methods,
+    ServerDiagnosticsResponse, ThreadStatus, methods,
 };
 use serde_json::json;
 
@@ -24,7 +24,7 @@ use super::config::{broken, load, load_or_defaults, reshape};
 use super::offset;
 use crate::Server;
 use crate::errors::{ApiError, ApiResult};
-use crate::ids::{locate, parse_thread_id};
+use crate::ids::parse_thread_id;
 use crate::router::{Cx, Route, on_connection, on_read};
 
 pub(crate) fn routes() -> Vec<Route> {
@@ -38,7 +38,6 @@ pub(crate) fn routes() -> Vec<Route> {
         on_connection::<methods::ServerDiagnostics>(diagnostics),
         on_connection::<methods::RemoteControlStatusRead>(remote_control),
         on_connection::<methods::AccountBedrockCheckGovCloudRequirements>(gov_cloud),
-        on_read::<methods::ThreadGoalGet, _>(goal),
     ]
 }
 
@@ -274,17 +273,6 @@ fn gov_cloud(
         is_gov_cloud: false,
         should_warn: false,
     })
-}
-
-/// Goals are not built, so no thread has one; clients ask on every resume.
-async fn goal(cx: Cx, params: ThreadGoalGetParams) -> ApiResult<ThreadGoalGetResponse> {
-    let id = parse_thread_id(&params.thread_id)?;
-    let there = cx.server.registry.get(id).is_some() || locate(&cx.server, id).await?.is_some();
-    if there {
-        Ok(ThreadGoalGetResponse { goal: None })
-    } else {
-        Err(ApiError::thread_not_found(&params.thread_id))
-    }
 }
 
 #[cfg(test)]

@@ -11,8 +11,10 @@ pub(crate) mod offset;
 pub(crate) mod paging;
 pub(crate) mod redact;
 pub(crate) mod skills;
+pub(crate) mod thread_goal;
 pub(crate) mod thread_manage;
 pub(crate) mod thread_open;
+pub(crate) mod thread_queue;
 pub(crate) mod thread_read;
 pub(crate) mod thread_resume;
 pub(crate) mod thread_revert;
@@ -30,8 +32,10 @@ pub(crate) fn routes() -> Vec<Route> {
         connection::routes(),
         extensions::routes(),
         skills::routes(),
+        thread_goal::routes(),
         thread_manage::routes(),
         thread_open::routes(),
+        thread_queue::routes(),
         thread_read::routes(),
         thread_resume::routes(),
         thread_revert::routes(),

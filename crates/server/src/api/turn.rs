@@ -1,10 +1,13 @@
-//! turn/start, turn/steer, turn/interrupt.
+//! turn/start, turn/steer, turn/interrupt; thread/shellCommand, which makes turns too.
+
+use std::time::Duration;
 
 use loomd_protocol::{
-    TurnInterruptParams, TurnInterruptResponse, TurnStartParams, TurnStartResponse,
-    TurnSteerParams, TurnSteerResponse, UserInput, methods,
+    ThreadShellCommandParams, ThreadShellCommandResponse, TurnInterruptParams,
+    TurnInterruptResponse, TurnStartParams, TurnStartResponse, TurnSteerParams, TurnSteerResponse,
+    UserInput, methods,
 };
-use loomd_thread::{Command, ModelFacts, SettingsPatch, TurnRequest};
+use loomd_thread::{Command, Ground, SettingsPatch, ShellRequest, TurnRequest};
 
 use crate::assemble;
 use crate::errors::{ApiError, ApiResult, INPUT_CHARS_MAX, wrong_reply};
@@ -17,6 +20,7 @@ pub(crate) fn routes() -> Vec<Route> {
         on_thread::<methods::TurnStart, _>(start),
         on_thread::<methods::TurnSteer, _>(steer),
         on_thread::<methods::TurnInterrupt, _>(interrupt),
+        on_thread::<methods::ThreadShellCommand, _>(shell),
     ]
 }
 
@@ -48,8 +52,7 @@ async fn start(cx: Cx, params: TurnStartParams) -> ApiResult<ThreadCall<methods:
         message,
         settings,
         output_schema: params.output_schema.as_ref().map(assemble::shared_json),
-        context: Vec::new(),
-        model: ModelFacts::default(),
+        ground: Ground::default(),
     };
     Ok(ThreadCall {
         thread,
@@ -91,8 +94,37 @@ async fn interrupt(
     })
 }
 
+async fn shell(
+    _cx: Cx,
+    params: ThreadShellCommandParams,
+) -> ApiResult<ThreadCall<methods::ThreadShellCommand>> {
+    if params.command.trim().is_empty() {
+        return Err(ApiError::invalid("command must not be empty"));
+    }
+    let time = match params.timeout_ms {
+        None => SHELL_TIME,
+        Some(ms) => u64::try_from(ms).map(Duration::from_millis).map_err(|_| {
+            ApiError::invalid_params(format!(
+                "thread/shellCommand timeoutMs must be non-negative, got {ms}"
+            ))
+        })?,
+    };
+    Ok(ThreadCall {
+        thread: parse_thread_id(&params.thread_id)?,
+        command: Command::Shell(Box::new(ShellRequest {
+            command: params.command,
+            time,
+            ground: Ground::default(),
+        })),
+        shape: Box::new(|_done| Ok(ThreadShellCommandResponse {})),
+    })
+}
+
+/// How long a command of the user's may run if the client does not say.
+const SHELL_TIME: Duration = Duration::from_secs(60 * 60);
+
 /// The text of one turn's input has a limit.
-fn check_length(input: &[UserInput]) -> ApiResult<()> {
+pub(crate) fn check_length(input: &[UserInput]) -> ApiResult<()> {
     let chars: usize = input
         .iter()
         .map(|part| match part {

@@ -84,6 +84,8 @@ pub(crate) struct Actor {
     pub(super) replies: BTreeMap<ReplyTo, Responder>,
     pub(super) next_reply: u64,
     pub(super) timer: Option<Instant>,
+    /// The core waits for what a turn starts from.
+    pub(super) prepare: bool,
     /// Set by mail that wants the thread rebuilt; done before anything else.
     pub(super) reload: Option<Reload>,
     pub(super) ending: Option<Ending>,
@@ -140,6 +142,8 @@ impl Actor {
             } => {
                 if let Command::StartTurn(request) = &mut *command {
                     self.surroundings.fill(self.core.settings(), request);
+                } else if let Command::Shell(request) = &mut *command {
+                    request.ground = self.surroundings.ground(self.core.settings());
                 }
                 let reply = self.promise(responder);
                 let command = *command;
@@ -235,6 +239,8 @@ impl Actor {
             status: ThreadStatus::NotLoaded,
         });
         match ending {
+            // Of what no client was told to be loaded none need hear that it is not.
+            Some(Ending::Unload) if !self.core.is_announced() => {}
             Some(Ending::Unload) => {
                 self.fanout.to_everyone(&gone, now_ms);
                 let closed =

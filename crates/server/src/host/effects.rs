@@ -23,6 +23,10 @@ impl Actor {
             self.perform_one(action, &mut events);
         }
         self.tell(&mut events);
+        if std::mem::take(&mut self.prepare) {
+            let ground = self.surroundings.ground(self.core.settings());
+            self.feed([Input::Prepared(Box::new(ground))]);
+        }
         if self.core.is_quiet() {
             self.recorder.rest();
         }
@@ -76,6 +80,12 @@ impl Actor {
                 }
             }
             Action::StartTool { context, call } => self.toolbox.start(context, call),
+            Action::StartShell {
+                context,
+                item_id,
+                command,
+                time,
+            } => self.toolbox.start_for_user(context, item_id, command, time),
             Action::CancelTools { turn_id } => self.toolbox.cancel_turn(&turn_id),
             Action::Ask { id, to, request } => {
                 self.server.registry.asked(id, self.id);
@@ -86,6 +96,13 @@ impl Actor {
             Action::SetTimer(deadline) => {
                 let now = self.server.clock.now().mono;
                 self.timer = deadline.map(|at| instant_in(at.saturating_sub(now)));
+            }
+            Action::Prepare => self.prepare = true,
+            Action::Keep(state) => {
+                if let Err(reason) = self.recorder.keep(&state) {
+                    tracing::error!(thread = %self.id, reason, "state of the thread not written");
+                    self.feed([Input::KeepFailed { reason }]);
+                }
             }
             Action::SummaryChanged => {
                 let summary = self.core.summary();

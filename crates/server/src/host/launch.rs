@@ -6,9 +6,10 @@ use std::sync::Arc;
 use loomd_base::ThreadId;
 use loomd_base::tasks::{Kind, spawn};
 use loomd_config::{Config, EnvironmentInherit, ShellEnvironmentPolicy};
+use loomd_events::StoredState;
 use loomd_model::{Model, ModelRequest, RequestIdentity};
 use loomd_rollout::layout::Found;
-use loomd_thread::{ModelStart, Origin, Thread};
+use loomd_thread::{Kept, ModelStart, Origin, Queued, Thread};
 use loomd_tools::{
     EnvironmentPolicy, Inherit, Offer, OutputLimit, ShellEnvironment, Toolbox, ToolboxOptions,
     TurnEvent,
@@ -24,7 +25,7 @@ use super::residency::Budget;
 use crate::assemble::{self, Assembly, Overrides};
 use crate::errors::{ApiError, ApiResult};
 use crate::surroundings::Surroundings;
-use crate::{PROTOCOL_VERSION, Server};
+use crate::{PROTOCOL_VERSION, Server, ids, user_input};
 
 /// How a thread comes to be loaded.
 pub(crate) enum Launch {
@@ -87,6 +88,32 @@ impl Launch {
     }
 }
 
+/// Whether a command for a thread reaches one.
+pub(crate) enum Awake {
+    /// It is loaded, or loading.
+    Yes,
+    /// It is archived.
+    Archived,
+    /// There is none on disk.
+    NotThere,
+}
+
+/// Loads a stored thread for a command that works on such as well. No client is told of
+/// it, and unless one resumes it, it is soon unloaded.
+pub(crate) async fn wake(server: &Arc<Server>, id: ThreadId) -> ApiResult<Awake> {
+    if server.registry.get(id).is_some() {
+        return Ok(Awake::Yes);
+    }
+    Ok(match ids::locate(server, id).await? {
+        None => Awake::NotThere,
+        Some(found) if found.archived => Awake::Archived,
+        Some(found) => {
+            Launch::Stored(Box::default(), found).run(server, id);
+            Awake::Yes
+        }
+    })
+}
+
 pub(super) fn load_stored(
     server: &Arc<Server>,
     overrides: Overrides,
@@ -94,10 +121,49 @@ pub(super) fn load_stored(
 ) -> ApiResult<(Assembly, Recorder)> {
     let (writer, snapshot) = loomd_rollout::Writer::open(path, server.clock.now().wall_ms)
         .map_err(|error| ApiError::invalid(error.to_string()))?;
-    let name = server.library.name(snapshot.meta.id);
-    let assembly = assemble::stored(server, overrides, path, name, snapshot)?;
+    let id = snapshot.meta.id;
+    let name = server.library.name(id);
+    let mut assembly = assemble::stored(server, overrides, path, name, snapshot)?;
+    let (state, damage) = stored_state(server, id)?;
+    assembly.notice = assembly.notice.or(damage);
+    assembly.setup.info.git_info = state.git.clone().or(assembly.setup.info.git_info);
+    assembly.setup.kept = kept(state);
     let recorder = Recorder::stored(server, &assembly, writer);
     Ok((assembly, recorder))
+}
+
+/// What the thread keeps beside its rollout. What is not understood is put aside, and
+/// the next client that resumes the thread is told.
+fn stored_state(server: &Server, id: ThreadId) -> ApiResult<(StoredState, Option<String>)> {
+    let internal = |error: loomd_rollout::Error| ApiError::internal(error.to_string());
+    match loomd_rollout::read_state(&server.home, id) {
+        Ok(state) => Ok((state, None)),
+        Err(error @ loomd_rollout::Error::State { .. }) => {
+            let aside = loomd_rollout::set_state_aside(&server.home, id).map_err(internal)?;
+            let notice = format!(
+                "The goal and the queue of this thread are lost: {error}. The file is now {}.",
+                aside.display()
+            );
+            tracing::error!(thread = %id, notice);
+            Ok((StoredState::default(), Some(notice)))
+        }
+        Err(error) => Err(internal(error)),
+    }
+}
+
+/// In the core's form: what waits with its files read.
+fn kept(state: StoredState) -> Kept {
+    let runtime = tokio::runtime::Handle::current();
+    let queue = state.queue.into_iter().map(|submission| Queued {
+        parts: runtime.block_on(user_input::parts(&submission.input)),
+        submission,
+    });
+    Kept {
+        goal: state.goal,
+        queue: queue.collect(),
+        git: state.git,
+        memory_disabled: state.memory_disabled,
+    }
 }
 
 fn load_forked(
@@ -246,6 +312,7 @@ fn new_actor(
         replies: std::collections::BTreeMap::new(),
         next_reply: 0,
         timer: None,
+        prepare: false,
         reload: None,
         ending: None,
         server,

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use loomd_events::{Sequenced, SessionMeta, ThreadEvent};
+use loomd_base::Care;
+use loomd_events::{Sequenced, SessionMeta, StoredState, ThreadEvent};
 use loomd_protocol::Thread;
 use loomd_rollout::Writer;
 
@@ -90,6 +91,12 @@ impl Recorder {
         if let Some(row) = live_row(self.meta.id, thread, self.meta.created_ms) {
             self.server.library.note(row);
         }
+    }
+
+    /// Writes down what the thread keeps beside its history.
+    pub(super) fn keep(&self, state: &StoredState) -> Result<(), String> {
+        loomd_rollout::write_state(&self.server.home, self.meta.id, state, Care::QUICK)
+            .map_err(|error| chain(&error))
     }
 
     /// Where the rollout lies, if there is one already.

@@ -4,6 +4,7 @@
 mod approvals;
 mod extensions;
 mod forks;
+mod going_on;
 mod handshake;
 mod lifecycle;
 mod random_traffic;

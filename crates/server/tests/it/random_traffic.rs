@@ -3,21 +3,9 @@
 
 use std::collections::BTreeSet;
 
+use loomd_base::Dice;
 use loomd_testkit::{TestClient, TestServer};
 use serde_json::{Value, json};
-
-/// Numbers that follow from a seed (splitmix64), so that a failure can be played again.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((z ^ (z >> 31)) % limit as u64).expect("below a limit that fits")
-    }
-}
 
 /// The seed: fixed in general, so that a green run stays green, and free to choose.
 fn seed() -> u64 {
@@ -111,7 +99,7 @@ async fn traffic(config: &str, seed: u64, requests: usize) {
     const CLIENTS: usize = 3;
     const UNANSWERED_MAX: usize = 6;
     let server = TestServer::with_config(config);
-    let mut dice = Dice(seed);
+    let mut dice = Dice::new(seed);
     let mut clients = Vec::new();
     for _ in 0..CLIENTS {
         clients.push((server.client().await, Vec::new()));

@@ -8,6 +8,7 @@ impl Thread {
     /// then ends the tools and drops the thread.
     pub(crate) fn on_close(&mut self, cx: Cx<'_>, reply: ReplyTo) {
         self.set_closing();
+        self.refuse_start();
         self.interrupt_turn(cx);
         self.reply(reply, Reply::Done);
     }

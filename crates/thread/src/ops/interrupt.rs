@@ -1,7 +1,7 @@
 //! turn/interrupt, and the end of a turn from outside.
 
-use loomd_events::{HistoryItem, MessagePart, ToolOutput, TurnEndReason};
-use loomd_protocol::{TurnError, TurnStatus};
+use loomd_events::{HistoryItem, MessagePart, ThreadEvent, ToolOutput, TurnEndReason};
+use loomd_protocol::{TurnError, TurnStatus, WarningNotification};
 
 use crate::thread::{Cx, Thread};
 use crate::{Action, Refusal, Reply, ReplyTo};
@@ -74,6 +74,18 @@ impl Thread {
         self.announce_status();
     }
 
+    /// The thread goes on with what it has in memory.
+    pub(crate) fn on_keep_failed(&mut self, cx: Cx<'_>, reason: &str) {
+        let notification = WarningNotification {
+            thread_id: Some(self.wire_id()),
+            message: format!(
+                "The goal and the queue of this thread could not be written and would be lost at \
+                 a restart: {reason}"
+            ),
+        };
+        self.event(cx, ThreadEvent::Warning(notification));
+    }
+
     /// Cancels the stream and the calls. What a client has seen of a streaming
     /// message stays; calls without an output get one that says they were aborted.
     fn cut_short(&mut self, cx: Cx<'_>) {
@@ -95,7 +107,9 @@ impl Thread {
                 });
             }
         }
+        let running = running || !active.shells.is_empty();
         self.act(Action::CancelModel { generation });
+        self.abort_shells(cx);
         if running {
             self.act(Action::CancelTools { turn_id });
         }

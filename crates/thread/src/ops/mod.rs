@@ -2,13 +2,17 @@
 
 pub(crate) mod ask;
 mod close;
+mod go_on;
+pub(crate) mod goal;
 mod inject;
 mod interrupt;
 mod name;
+pub(crate) mod queue;
 mod read_state;
 pub(crate) mod reload;
 mod resume;
 pub(crate) mod settings;
+pub(crate) mod shell;
 mod start;
 mod start_turn;
 mod steer;

@@ -13,7 +13,7 @@ use loomd_protocol::{
 };
 
 use crate::thread::{Cx, Thread};
-use crate::{Audience, Origin, Refusal, Reply, ReplyTo, ThreadSetup};
+use crate::{Audience, Kept, Origin, Refusal, Reply, ReplyTo, ThreadSetup};
 
 /// From where on a thread's turns are taken back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,13 +115,15 @@ impl Thread {
             last_seq: rewound.last_seq,
             read_revision: self.read_state.revision.clone(),
             unload_delay: self.unload_delay,
+            kept: Kept::default(),
         });
         next.succeed(self);
         next
     }
 
     /// Takes over from an earlier core of the same thread what is not on disk: who
-    /// watches, what is unread, and the numbers of events and streams.
+    /// watches, what is unread, the numbers of events and streams, and what it keeps
+    /// beside its history, which nobody can change meanwhile.
     pub fn succeed(&mut self, earlier: &Self) {
         self.subscribers.clone_from(&earlier.subscribers);
         self.observers.clone_from(&earlier.observers);
@@ -131,6 +133,8 @@ impl Thread {
         };
         self.seq = self.seq.max(earlier.seq);
         self.generation = earlier.generation;
+        self.kept.clone_from(&earlier.kept);
+        self.held = earlier.held;
     }
 
     /// Whether a resume may change the thread's settings: nobody watches it, and it
@@ -173,5 +177,6 @@ impl Thread {
             ServerNotification::ThreadReverted(ThreadRevertedNotification { thread_id }),
         );
         self.act(crate::Action::SummaryChanged);
+        self.go_on();
     }
 }

@@ -2,8 +2,8 @@
 
 use loomd_base::ConnectionId;
 use loomd_protocol::{
-    DeprecationNoticeNotification, ServerNotification, ThreadGoalClearedNotification,
-    ThreadHistoryMode, ThreadTokenUsageUpdatedNotification, WarningNotification,
+    DeprecationNoticeNotification, ServerNotification, ThreadHistoryMode,
+    ThreadTokenUsageUpdatedNotification, WarningNotification,
 };
 
 use crate::thread::Thread;
@@ -12,7 +12,8 @@ use crate::{Action, Audience, Refusal, Reply, ReplyTo, ResumeRequest};
 impl Thread {
     /// Subscribes, then answers, in the order that clients rely on: a new status of a
     /// thread that was just loaded, the answer, the token usage (to this client, if
-    /// it asked for turns or the thread was just loaded), the goal snapshot, the questions that are open.
+    /// it asked for turns or the thread was just loaded), the goal snapshot, the questions
+    /// that are open, and only then what the thread does by itself.
     pub(crate) fn on_resume(&mut self, reply: ReplyTo, request: ResumeRequest) {
         let caller = Audience::One(request.connection);
         // Nobody was told of the thread since it was loaded.
@@ -65,13 +66,10 @@ impl Thread {
         if request.with_turns || is_cold {
             self.tell_usage_to(request.connection);
         }
-        let thread_id = self.wire_id();
-        self.notify(
-            Audience::Everyone,
-            ServerNotification::ThreadGoalCleared(ThreadGoalClearedNotification { thread_id }),
-        );
+        self.tell_goal_as_it_is();
         if !request.observe {
             self.ask_again(request.connection);
+            self.go_on();
         }
     }
 

@@ -1,5 +1,6 @@
 //! turn/start.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,10 +9,24 @@ use loomd_protocol::{Turn, TurnItemsView, TurnStatus, WarningNotification};
 
 use crate::thread::{Cx, Thread};
 use crate::turn::{ActiveTurn, Step};
-use crate::{Action, Reply, ReplyTo, TurnRequest, UserMessage, context, items};
+use crate::{
+    Action, Ground, Queued, Reply, ReplyTo, SharedJson, TurnRequest, UserMessage, context, items,
+};
 
 /// Characters of the first user message that lists show.
 const PREVIEW_CHARS_MAX: usize = 1024;
+
+/// What a turn begins with.
+pub(crate) enum Opening {
+    /// A client's message.
+    Message(Box<UserMessage>),
+    /// What waited in the queue.
+    Queued(Box<Queued>),
+    /// The thread's goal.
+    Goal,
+    /// A command of the user's: the model is not asked.
+    Shell,
+}
 
 impl Thread {
     /// Starts a turn and its first request. While a turn runs, the message steers it
@@ -21,7 +36,26 @@ impl Thread {
             return self.steer_instead(cx, reply, request);
         }
         self.apply_settings(cx, request.settings);
-        if let Some(message) = request.model.warning.clone() {
+        let opening = Opening::Message(Box::new(request.message));
+        self.begin_turn(
+            cx,
+            Some(reply),
+            opening,
+            request.output_schema,
+            request.ground,
+        );
+    }
+
+    /// Begins a turn and its first request. No other runs.
+    pub(crate) fn begin_turn(
+        &mut self,
+        cx: Cx<'_>,
+        reply: Option<ReplyTo>,
+        opening: Opening,
+        output_schema: Option<SharedJson>,
+        ground: Ground,
+    ) {
+        if let Some(message) = ground.model.warning.clone() {
             let notification = WarningNotification {
                 thread_id: Some(self.wire_id()),
                 message,
@@ -30,12 +64,16 @@ impl Thread {
         }
         let id: Arc<str> = cx.ids.v7().to_string().into();
         let turn = new_turn(&id);
-        self.reply(reply, Reply::Turn(Box::new(turn.clone())));
-
-        let first = !self.materialized || self.info.preview.is_empty();
+        if let Some(reply) = reply {
+            self.reply(reply, Reply::Turn(Box::new(turn.clone())));
+        }
         self.materialized = true;
         self.failed = false;
-        let context_window = request.model.context_window;
+        let context_window = ground.model.context_window;
+        let goal_since = self.goal_is_active().then_some(cx.now.mono);
+        if matches!(opening, Opening::Queued(_)) {
+            self.tell_queue();
+        }
         self.active = Some(ActiveTurn {
             turn: Turn {
                 started_at: Some(cx.now.wall_s()),
@@ -44,52 +82,87 @@ impl Thread {
             id: id.clone(),
             started: cx.now,
             context: Arc::new(self.tool_context(&id)),
-            model: request.model,
-            output_schema: request.output_schema,
+            model: ground.model,
+            output_schema,
             step: Step::default(),
             steers: Vec::new(),
             interrupts: Vec::new(),
             diff: None,
+            shells: BTreeMap::new(),
+            asked: false,
+            for_goal: matches!(opening, Opening::Goal),
+            called: false,
+            goal_since,
             broken_attempts: 0,
         });
         self.announce_status();
         self.tell_turn_start(cx, context_window);
-        for item in context::news(&self.told, &request.context, cx.ids) {
+        for item in context::news(&self.told, &ground.context, cx.ids) {
             self.remember(cx, Some(id.clone()), item);
         }
-        self.told = request.context;
+        self.told = ground.context;
         self.info.recency_at = Some(cx.now.wall_s());
-        if first {
-            self.info.preview = preview(&request.message);
+        match opening {
+            Opening::Message(message) => self.open_with(cx, *message),
+            Opening::Queued(queued) => {
+                self.open_with(cx, queued.into_message());
+                // It is in the rollout now, so it need not wait any more.
+                self.keep();
+            }
+            Opening::Shell => {
+                self.act(Action::SummaryChanged);
+                // It has no request to wait for.
+                if let Some(active) = &mut self.active {
+                    active.step.responded = true;
+                    active.step.told = true;
+                }
+                return;
+            }
+            Opening::Goal => {
+                self.held = false;
+                self.act(Action::SummaryChanged);
+                if let Some(item) = self.goal_message(cx) {
+                    self.remember(cx, Some(id), item);
+                }
+            }
+        }
+        self.ask_model(cx);
+    }
+
+    fn open_with(&mut self, cx: Cx<'_>, message: UserMessage) {
+        if self.info.preview.is_empty() {
+            self.info.preview = preview(&message);
         }
         self.act(Action::SummaryChanged);
-        self.take_up(cx, request.message);
-        self.ask_model(cx);
+        self.take_up(cx, message);
     }
 
     fn steer_instead(&mut self, cx: Cx<'_>, reply: ReplyTo, request: TurnRequest) {
         self.apply_settings(cx, request.settings);
         match self.queue_steer(request.message) {
             Ok(()) => {
-                let running = self.active.as_ref().map(|active| Turn {
-                    items: Vec::new(),
-                    items_view: TurnItemsView::NotLoaded,
-                    ..active.turn.clone()
-                });
+                let running = self.running_turn();
                 if let Some(turn) = running {
                     self.reply(reply, Reply::Turn(Box::new(turn)));
                 }
+                self.step_on(cx);
             }
             Err(refusal) => self.refuse(reply, refusal),
         }
     }
 
-    fn tell_turn_start(&mut self, cx: Cx<'_>, model_context_window: Option<i64>) {
-        let Some(active) = &self.active else { return };
-        let turn = Turn {
+    /// The running turn as clients are told of it.
+    fn running_turn(&self) -> Option<Turn> {
+        self.active.as_ref().map(|active| Turn {
             items: Vec::new(),
             items_view: TurnItemsView::NotLoaded,
             ..active.turn.clone()
+        })
+    }
+
+    fn tell_turn_start(&mut self, cx: Cx<'_>, model_context_window: Option<i64>) {
+        let (Some(active), Some(turn)) = (&self.active, self.running_turn()) else {
+            return;
         };
         let context = TurnContext {
             turn_id: active.id.clone(),
@@ -113,12 +186,15 @@ impl Thread {
         let Some(turn_id) = self.active.as_ref().map(|active| active.id.clone()) else {
             return;
         };
+        // Whoever writes wants the thread to work.
+        self.held = false;
         if !message.parts.is_empty() {
             let entry =
                 HistoryItem::message(&format!("msg_{}", cx.ids.v7()), "user", &message.parts);
             self.remember(cx, Some(turn_id.clone()), entry);
         }
-        let item = items::user_message(cx.ids.v7().to_string(), message.client_id, message.content);
+        let item_id = message.item_id.unwrap_or_else(|| cx.ids.v7().to_string());
+        let item = items::user_message(item_id, message.client_id, message.content);
         self.item_started(cx, &turn_id, item.clone());
         self.item_completed(cx, &turn_id, item);
     }

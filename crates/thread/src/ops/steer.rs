@@ -1,10 +1,16 @@
 //! turn/steer: input for the turn that runs.
 
-use crate::thread::{QUEUED_STEERS_MAX, Thread};
+use crate::thread::{Cx, QUEUED_STEERS_MAX, Thread};
 use crate::{Refusal, Reply, ReplyTo, UserMessage};
 
 impl Thread {
-    pub(crate) fn on_steer(&mut self, reply: ReplyTo, expected: &str, message: UserMessage) {
+    pub(crate) fn on_steer(
+        &mut self,
+        cx: Cx<'_>,
+        reply: ReplyTo,
+        expected: &str,
+        message: UserMessage,
+    ) {
         let Some(active) = &self.active else {
             return self.refuse(reply, Refusal::NoTurnToSteer);
         };
@@ -23,7 +29,11 @@ impl Thread {
         }
         let turn_id = active.turn.id.clone();
         match self.queue_steer(message) {
-            Ok(()) => self.reply(reply, Reply::Steered { turn_id }),
+            Ok(()) => {
+                self.reply(reply, Reply::Steered { turn_id });
+                // A turn that only waits for a command of the user's takes it up now.
+                self.step_on(cx);
+            }
             Err(refusal) => self.refuse(reply, refusal),
         }
     }

@@ -8,7 +8,7 @@ impl Thread {
     /// by it; `force` is for clients that watch, and for what would be lost.
     pub(crate) fn on_unload(&mut self, reply: ReplyTo, force: bool) {
         let thread_id = self.wire_id();
-        if self.active.is_some() {
+        if self.active.is_some() || self.preparing {
             return self.refuse(reply, Refusal::UnloadActive { thread_id });
         }
         if !force && self.is_watched() {

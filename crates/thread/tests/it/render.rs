@@ -56,7 +56,48 @@ pub(crate) fn setup(stored: bool) -> ThreadSetup {
         last_seq: if stored { 7 } else { 0 },
         read_revision: "first".to_owned(),
         unload_delay: Some(Duration::from_secs(30 * 60)),
+        kept: loomd_thread::Kept::default(),
     }
+}
+
+fn kept(state: &loomd_events::StoredState) -> String {
+    let goal = state.goal.as_ref().map_or_else(
+        || "no goal".to_owned(),
+        |goal| {
+            format!(
+                "goal \"{}\" {} {} tokens {} ms",
+                goal.objective,
+                word(&goal.status),
+                goal.tokens_used,
+                goal.time_used_ms
+            )
+        },
+    );
+    format!("{goal}, queue [{}]", queue(&state.queue))
+}
+
+fn queue(queue: &[loomd_protocol::QueuedSubmission]) -> String {
+    let ids: Vec<&str> = queue
+        .iter()
+        .map(|queued| queued.client_user_message_id.as_str())
+        .collect();
+    ids.join(", ")
+}
+
+fn word(value: &impl serde::Serialize) -> String {
+    let json = serde_json::to_value(value).expect("plain data");
+    json.as_str().unwrap_or_default().to_owned()
+}
+
+fn goal(goal: &loomd_protocol::ThreadGoal) -> String {
+    format!(
+        "\"{}\" {} budget {:?} used {} in {} s",
+        goal.objective,
+        word(&goal.status),
+        goal.token_budget,
+        goal.tokens_used,
+        goal.time_used_seconds
+    )
 }
 
 fn info(cwd: AbsolutePathBuf) -> Info {
@@ -126,6 +167,10 @@ pub(crate) fn action(action: &Action) -> String {
                 loomd_protocol::ServerNotification::ThreadStatusChanged(changed) => {
                     format!(" {}", status(&changed.status))
                 }
+                loomd_protocol::ServerNotification::ThreadGoalUpdated(updated) => {
+                    let by = updated.turn_id.as_ref().map_or("", |_| " by the turn");
+                    format!(" {}{by}", goal(&updated.goal))
+                }
                 _ => String::new(),
             };
             format!("tell {audience}: {}{status}", notification.method())
@@ -148,6 +193,12 @@ pub(crate) fn action(action: &Action) -> String {
         ),
         Action::CancelModel { generation } => format!("cancel stream {generation}"),
         Action::StartTool { call, .. } => format!("start tool {} {}", call.name, call.call_id),
+        Action::StartShell {
+            item_id,
+            command,
+            time,
+            ..
+        } => format!("run \"{command}\" as {item_id} for at most {time:?}"),
         Action::CancelTools { .. } => "cancel the turn's tools".to_owned(),
         Action::Ask { id, to, request } => {
             format!("ask {} (request {id}): {}", audience(*to), request.method())
@@ -163,6 +214,8 @@ pub(crate) fn action(action: &Action) -> String {
         },
         Action::SetTimer(Some(at)) => format!("timer at {}s", at.as_secs()),
         Action::SetTimer(None) => "no timer".to_owned(),
+        Action::Prepare => "prepare a turn".to_owned(),
+        Action::Keep(state) => format!("keep {}", kept(state)),
         Action::SummaryChanged => "summary changed".to_owned(),
         Action::Unload => "unload".to_owned(),
     }
@@ -170,6 +223,16 @@ pub(crate) fn action(action: &Action) -> String {
 
 fn reply(reply: &Reply) -> String {
     match reply {
+        Reply::Goal(None) => "no goal".to_owned(),
+        Reply::Goal(Some(shown)) => format!("goal {}", goal(shown)),
+        Reply::Queued(submission) => {
+            format!(
+                "queued {} {}",
+                submission.id, submission.client_user_message_id
+            )
+        }
+        Reply::Queue(waiting) => format!("queue [{}]", queue(waiting)),
+        Reply::Removed(removed) => format!("removed: {removed}"),
         Reply::View(view) => format!(
             "view {} at {} [{}]",
             status(&view.thread.status),

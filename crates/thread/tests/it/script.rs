@@ -10,11 +10,13 @@ use loomd_events::{
 };
 use loomd_protocol::{
     CodexErrorInfo, CommandExecutionItem, CommandExecutionSource, CommandExecutionStatus, ItemKind,
-    ServerRequestParams, ThreadItem, TokenUsageBreakdown, Turn, TurnItemsView, UserInput,
+    QueuedSubmission, ServerRequestParams, ThreadItem, TokenUsageBreakdown, Turn, TurnItemsView,
+    UserInput,
 };
 use loomd_thread::{
-    Command, ContextPart, ContextRole, Input, ModelFacts, ReplyTo, ResumeRequest, RevertFrom,
-    Rewound, SettingsPatch, SharedJson, Thread, TurnRequest, TurnWindow, UserMessage,
+    Action, Command, ContextPart, ContextRole, GoalPatch, Ground, Input, ModelFacts, Queued,
+    ReplyTo, ResumeRequest, RevertFrom, Rewound, SettingsPatch, SharedJson, ShellRequest, Thread,
+    TurnRequest, TurnWindow, UserMessage,
 };
 use serde_json::value::RawValue;
 
@@ -30,6 +32,8 @@ struct Player {
     replies: u64,
     generation: u64,
     turn: Option<Arc<str>>,
+    /// The user's commands, by number in what tools say: `$1` is the first.
+    shells: Vec<String>,
 }
 
 /// Plays a scenario and returns it with the actions as they came.
@@ -41,6 +45,7 @@ pub(crate) fn play(text: &str) -> String {
         replies: 0,
         generation: 0,
         turn: None,
+        shells: Vec::new(),
     };
     let mut out = String::new();
     for line in text.lines().filter(|line| !line.starts_with('<')) {
@@ -113,6 +118,13 @@ impl Player {
             if let Some((generation, turn)) = render::model_start(action) {
                 self.generation = generation;
                 self.turn = Some(turn);
+            }
+            if let Action::StartShell {
+                context, item_id, ..
+            } = action
+            {
+                self.turn = Some(Arc::clone(&context.turn_id));
+                self.shells.push(item_id.clone());
             }
         }
         actions.iter().map(render::action).collect()
@@ -211,6 +223,33 @@ impl Player {
                 }
             }
             "tool" => self.tool_event(rest),
+            "goal" => self.command(Command::SetGoal(Box::new(goal_patch(rest)))),
+            "shell" => self.command(Command::Shell(Box::new(ShellRequest {
+                command: rest.to_owned(),
+                time: Duration::from_secs(60),
+                ground: ground(),
+            }))),
+            "get-goal" => self.command(Command::GetGoal),
+            "clear-goal" => self.command(Command::ClearGoal),
+            "queue" => self.command(Command::Enqueue(Box::new(queued("", rest)))),
+            "queue-list" => self.command(Command::ListQueue),
+            "queue-change" => {
+                let (id, text) = rest.split_once(' ').unwrap_or((rest, ""));
+                self.command(Command::UpdateQueued(Box::new(queued(id, text))))
+            }
+            "queue-drop" => self.command(Command::Dequeue {
+                id: rest.to_owned(),
+            }),
+            "queue-order" => self.command(Command::ReorderQueue {
+                ids: rest.split_whitespace().map(str::to_owned).collect(),
+            }),
+            "queue-start" => self.command(Command::StartQueued {
+                id: Some(rest.to_owned()).filter(|id| !id.is_empty()),
+            }),
+            "prepared" => Input::Prepared(Box::new(ground())),
+            "keep-failed" => Input::KeepFailed {
+                reason: rest.to_owned(),
+            },
             _ => panic!("unknown input: {line}"),
         }
     }
@@ -234,6 +273,10 @@ impl Player {
             },
             "said" => ModelEvent::ItemDone(said(id, text)),
             "calls" => ModelEvent::ItemDone(call(id, text)),
+            "calls-goal-tool" => {
+                let (name, arguments) = text.split_once(' ').expect("TOOL ARGUMENTS");
+                ModelEvent::ItemDone(function_call(id, name, arguments.to_owned()))
+            }
             "completed" => completed(None),
             "completed-wants-more" => completed(Some(false)),
             "retries" => ModelEvent::Retrying {
@@ -242,6 +285,10 @@ impl Player {
                 failure: failure("cut"),
             },
             "failed" => ModelEvent::Failed(failure(rest)),
+            "limited" => ModelEvent::Failed(ModelFailure {
+                info: CodexErrorInfo::UsageLimitExceeded,
+                ..failure(rest)
+            }),
             _ => panic!("unknown model event: {line}"),
         };
         self.model(event)
@@ -250,6 +297,13 @@ impl Player {
     fn tool_event(&self, line: &str) -> Input {
         let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
         let (id, text) = rest.split_once(' ').unwrap_or((rest, ""));
+        let id = match id.strip_prefix('$') {
+            Some(number) => {
+                let number: usize = number.parse().expect("the number of a command");
+                &*self.shells[number - 1]
+            }
+            None => id,
+        };
         let event = match verb {
             "started" => ToolEvent::ItemStarted(command(id, text, None)),
             "prints" => ToolEvent::OutputDelta {
@@ -283,6 +337,7 @@ pub(crate) fn message(text: &str) -> UserMessage {
             client_id: None,
             content: Vec::new(),
             parts: Vec::new(),
+            item_id: None,
         };
     }
     UserMessage {
@@ -292,6 +347,7 @@ pub(crate) fn message(text: &str) -> UserMessage {
             text_elements: Vec::new(),
         }],
         parts: vec![MessagePart::text(text)],
+        item_id: None,
     }
 }
 
@@ -302,17 +358,60 @@ pub(crate) fn turn(text: &str, model: Option<&str>) -> TurnRequest {
             model: model.map(str::to_owned),
             ..SettingsPatch::default()
         },
+        output_schema: None,
+        ground: ground(),
+    }
+}
+
+pub(crate) fn ground() -> Ground {
+    Ground {
         context: vec![ContextPart {
             key: "environment",
             role: ContextRole::User,
             text: "<environment_context/>".to_owned(),
         }],
-        output_schema: None,
         model: ModelFacts {
             context_window: Some(1000),
             parallel_tool_calls: true,
             verbosity: None,
             warning: None,
+        },
+    }
+}
+
+/// What waits in the queue, with the text as the client's id too.
+pub(crate) fn queued(id: &str, text: &str) -> Queued {
+    let message = message(text);
+    Queued {
+        submission: QueuedSubmission {
+            id: id.to_owned(),
+            input: message.content,
+            client_user_message_id: text.to_owned(),
+            responsesapi_client_metadata: None,
+        },
+        parts: message.parts,
+    }
+}
+
+/// `OBJECTIVE`, `budget N OBJECTIVE`, `status STATUS` or `budget N`.
+fn goal_patch(text: &str) -> GoalPatch {
+    let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
+    match word {
+        "status" => GoalPatch {
+            status: serde_json::from_value(rest.into()).expect("a status"),
+            ..GoalPatch::default()
+        },
+        "budget" => {
+            let (budget, objective) = rest.split_once(' ').unwrap_or((rest, ""));
+            GoalPatch {
+                objective: Some(objective.to_owned()).filter(|text| !text.is_empty()),
+                token_budget: Some(budget.parse().ok()),
+                ..GoalPatch::default()
+            }
+        }
+        _ => GoalPatch {
+            objective: Some(text.to_owned()),
+            ..GoalPatch::default()
         },
     }
 }
@@ -338,13 +437,17 @@ pub(crate) fn said(id: &str, text: &str) -> OutputItem {
 
 pub(crate) fn call(id: &str, command: &str) -> OutputItem {
     let arguments = serde_json::json!({ "cmd": command }).to_string();
+    function_call(id, "exec_command", arguments)
+}
+
+fn function_call(id: &str, name: &str, arguments: String) -> OutputItem {
     OutputItem {
         history: history(serde_json::json!({
-            "type": "function_call", "call_id": id, "name": "exec_command", "arguments": arguments,
+            "type": "function_call", "call_id": id, "name": name, "arguments": arguments,
         })),
         kind: OutputKind::Call(ToolCall {
             call_id: id.to_owned(),
-            name: "exec_command".to_owned(),
+            name: name.to_owned(),
             namespace: None,
             payload: ToolPayload::Function { arguments },
         }),

@@ -50,6 +50,11 @@ const DRAIN_IDLE: Duration = Duration::from_millis(50);
 /// Bytes read after the end of a command at most: a pipe holds less.
 const DRAIN_BYTES_MAX: usize = 1024 * 1024;
 
+/// The exit code of a command of the user that took too long, as `timeout` has it.
+const TIMED_OUT: i32 = 124;
+/// A command whose end was asked for ends within this time or is killed before.
+const OVERDUE: Duration = Duration::from_secs(3600);
+
 /// Something a call wants of a running command.
 pub(crate) struct Request {
     /// The call.
@@ -66,6 +71,9 @@ pub(crate) struct Request {
 pub(crate) enum Input {
     /// Nothing: it started it.
     Start,
+    /// The same for a command that the user gave, which is ended when the call has waited
+    /// long enough; the text is what the user wrote.
+    StartForUser(String),
     /// Writes to its terminal; empty to look only.
     Write(String),
     /// Interrupts it, where there is no terminal that would; the text is what the
@@ -78,6 +86,8 @@ struct Waiter {
     call: Call,
     /// What it wrote; `None` for the call that started the command.
     wrote: Option<String>,
+    /// The command, if the user gave it.
+    for_user: Option<String>,
     since: Duration,
     until: Instant,
     limit: OutputLimit,
@@ -113,6 +123,9 @@ pub(crate) struct Driver {
     output: Output,
     /// When the command is killed, once its end was asked for.
     kill_at: Option<Instant>,
+    started: Instant,
+    /// The time after which a command of the user was ended.
+    timed_out: Option<Duration>,
 }
 
 /// What a command prints, on its way to clients, item and model.
@@ -170,6 +183,8 @@ impl Driver {
                 unread: None,
             },
             kill_at: None,
+            started: Instant::now(),
+            timed_out: None,
         }
     }
 
@@ -240,8 +255,13 @@ impl Driver {
     }
 
     fn on_request(&mut self, request: Request) {
+        let mut for_user = None;
         let wrote = match request.input {
             Input::Start => None,
+            Input::StartForUser(script) => {
+                for_user = Some(script);
+                None
+            }
             Input::Write(text) => {
                 let room = INPUT_BYTES_MAX.saturating_sub(self.input.len());
                 if text.len() > room {
@@ -267,6 +287,7 @@ impl Driver {
         self.waiters.push(Waiter {
             call: request.call,
             wrote,
+            for_user,
             since: self.shared.clock.now().mono,
             until: Instant::now() + request.patience,
             limit: request.limit,
@@ -289,7 +310,15 @@ impl Driver {
             .into_iter()
             .partition(|waiter| waiter.until <= now);
         self.waiters = waiting;
-        for waiter in due {
+        for mut waiter in due {
+            if waiter.for_user.is_some() {
+                let limit = waiter.until.saturating_duration_since(self.started);
+                self.timed_out = Some(limit);
+                self.process.group().end();
+                waiter.until = now + OVERDUE;
+                self.waiters.push(waiter);
+                continue;
+            }
             // A cancelled call must not take the output that the next one should see.
             if waiter.call.is_wanted() {
                 self.flush();
@@ -329,14 +358,17 @@ impl Driver {
     fn answer(&mut self, waiter: Waiter, state: State) {
         let now = self.shared.clock.now().mono;
         let output = self.output.take_unread();
-        let text = Report {
+        let report = Report {
             chunk_id: &super::chunk_id(&self.shared),
             waited: now.saturating_sub(waiter.since),
             state,
             output: &output,
             limit: waiter.limit,
-        }
-        .render();
+        };
+        let text = match &waiter.for_user {
+            Some(script) => report.render_for_user(script),
+            None => report.render(),
+        };
         self.outbox.push_back(Outgoing::Answer {
             call: waiter.call,
             text,
@@ -365,8 +397,13 @@ impl Driver {
             }
         }
         self.output.end();
+        let mut code = self.process.reap();
+        if let Some(limit) = self.timed_out {
+            code = TIMED_OUT;
+            self.output
+                .add(&format!("\n[ended after {} ms]\n", limit.as_millis()));
+        }
         self.flush();
-        let code = self.process.reap();
 
         self.requests.close();
         while let Ok(request) = self.requests.try_recv() {
@@ -428,6 +465,12 @@ impl Output {
     fn push(&mut self, bytes: &[u8]) {
         let before = self.pending.len();
         self.decoder.push(bytes, &mut self.pending);
+        self.keep(before);
+    }
+
+    fn add(&mut self, text: &str) {
+        let before = self.pending.len();
+        self.pending.push_str(text);
         self.keep(before);
     }
 

@@ -24,6 +24,7 @@ impl CommandItem {
         script: &str,
         folder: &Path,
         begun: Now,
+        source: CommandExecutionSource,
     ) -> Self {
         Self {
             id: id.to_owned(),
@@ -33,7 +34,7 @@ impl CommandItem {
                 command: command_line.to_owned(),
                 cwd: folder.display().to_string(),
                 process_id: None,
-                source: CommandExecutionSource::UnifiedExecStartup,
+                source,
                 status: CommandExecutionStatus::InProgress,
                 command_actions: actions(script, folder),
                 aggregated_output: None,

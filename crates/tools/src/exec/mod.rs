@@ -22,15 +22,17 @@ pub(crate) mod words;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use loomd_events::ToolEvent;
+use loomd_protocol::CommandExecutionSource;
 use tokio::sync::mpsc;
 
 use self::driver::{Driver, Input, REQUESTS_MAX, Request};
 use self::item::CommandItem;
 use self::params::{ExecParams, WriteParams};
 use self::process::{Process, Program};
-use self::text::{Report, State};
+use self::text::{OutputLimit, Report, State};
 use crate::approval::{self, Decision};
 use crate::call::Call;
 use crate::gate::{self, CommandRequest, Verdict};
@@ -43,15 +45,26 @@ use crate::shared::Shared;
 const BARE_PATCH: &str = "apply_patch verification failed: patch detected without explicit call \
                           to apply_patch. Rerun as [\"apply_patch\", \"<patch>\"]";
 
-/// A command that the model asked for, as it will run.
+/// A command as it will run.
 struct Wanted {
-    params: ExecParams,
+    /// What the model or the user wrote.
+    script: String,
     /// Where it runs.
     folder: PathBuf,
     /// Shell, flag, script.
     argv: [String; 3],
     /// The same as one quoted line.
     line: String,
+    /// Whether it gets a terminal.
+    tty: bool,
+    /// Whose it is.
+    source: CommandExecutionSource,
+    /// How long its call waits.
+    patience: Duration,
+    /// How much output the model gets.
+    limit: OutputLimit,
+    /// How its call is answered.
+    input: Input,
 }
 
 /// Runs `exec_command`.
@@ -79,8 +92,7 @@ pub(crate) async fn exec_command(call: Call, params: ExecParams) {
         flag.to_owned(),
         params.cmd.clone(),
     ];
-    let line = shlex::try_join(argv.iter().map(String::as_str))
-        .unwrap_or_else(|_| "<command included NUL byte>".to_owned());
+    let line = quoted(&argv);
     let request = CommandRequest {
         script: &params.cmd,
         command_line: &line,
@@ -96,12 +108,47 @@ pub(crate) async fn exec_command(call: Call, params: ExecParams) {
         },
     }
     let wanted = Wanted {
-        params,
+        script: params.cmd.clone(),
         folder,
         argv,
         line,
+        tty: params.tty(),
+        source: CommandExecutionSource::UnifiedExecStartup,
+        patience: params.patience(),
+        limit: shared.output_limit.at_most(params.output_tokens()),
+        input: Input::Start,
     };
     start(call, wanted).await;
+}
+
+/// Runs a command that the user gave, not the model: without approval and sandbox, in
+/// the working folder, for at most `time`.
+pub(crate) async fn user_command(call: Call, script: String, time: Duration) {
+    let shared = Arc::clone(call.shared());
+    let shell = shell::choose(&shared.shell, None, shared.environment.search_path());
+    let argv = [
+        shell.display().to_string(),
+        "-lc".to_owned(),
+        script.clone(),
+    ];
+    let wanted = Wanted {
+        folder: call.context.cwd.clone(),
+        line: quoted(&argv),
+        argv,
+        tty: false,
+        source: CommandExecutionSource::UserShell,
+        patience: time,
+        limit: shared.output_limit,
+        input: Input::StartForUser(script.clone()),
+        script,
+    };
+    start(call, wanted).await;
+}
+
+/// A command's words as one line.
+fn quoted(argv: &[String; 3]) -> String {
+    shlex::try_join(argv.iter().map(String::as_str))
+        .unwrap_or_else(|_| "<command included NUL byte>".to_owned())
 }
 
 /// Why something did not run that the user was asked about.
@@ -113,7 +160,9 @@ async fn allowed(call: &Call, params: &ExecParams, line: &str, folder: &Path) ->
     if shared.registry().is_granted(line, folder) {
         return Decision::Run;
     }
-    let item = CommandItem::new(call.id(), line, &params.cmd, folder, shared.clock.now());
+    let now = shared.clock.now();
+    let source = CommandExecutionSource::UnifiedExecStartup;
+    let item = CommandItem::new(call.id(), line, &params.cmd, folder, now, source);
     let reason = params.justification.clone();
     let decision = approval::ask_command(call, item.asked(), reason).await;
     if let Decision::RunAlways = decision {
@@ -126,18 +175,23 @@ async fn allowed(call: &Call, params: &ExecParams, line: &str, folder: &Path) ->
 async fn start(call: Call, wanted: Wanted) {
     let shared = Arc::clone(call.shared());
     let Wanted {
-        params,
+        script,
         folder,
         argv,
         line,
+        tty,
+        source,
+        patience,
+        limit,
+        input,
     } = wanted;
     let begun = shared.clock.now();
-    let mut item = CommandItem::new(call.id(), &line, &params.cmd, &folder, begun);
+    let mut item = CommandItem::new(call.id(), &line, &script, &folder, begun, source);
     let program = Program {
         argv: argv.iter().map(OsString::from).collect(),
         folder: folder.clone(),
         environment: environment(&shared, call.id()),
-        tty: params.tty(),
+        tty,
     };
     let process = match Process::start(program).await {
         Ok(process) => process,
@@ -147,12 +201,12 @@ async fn start(call: Call, wanted: Wanted) {
     let new = NewCommand {
         call: call.serial(),
         item_id: call.id().to_owned(),
-        script: params.cmd.clone(),
+        script,
         folder,
         state: CommandState::Running {
             group: Arc::clone(process.group()),
             requests,
-            tty: params.tty(),
+            tty,
         },
     };
     let added = shared.registry().add(new, || shared.random());
@@ -163,11 +217,13 @@ async fn start(call: Call, wanted: Wanted) {
     if let Some(pruned) = pruned {
         pruned.end();
     }
-    item.set_session(session);
+    if source != CommandExecutionSource::UserShell {
+        item.set_session(session);
+    }
     let first = Request {
-        input: Input::Start,
-        patience: params.patience(),
-        limit: shared.output_limit.at_most(params.output_tokens()),
+        input,
+        patience,
+        limit,
         call,
     };
     let driver = Driver::new(process, queue, session, item, &first.call);
@@ -267,7 +323,7 @@ pub(crate) async fn write_stdin(call: Call, params: WriteParams) {
         Found::Ended { code, unread } => {
             let text = Report {
                 chunk_id: &chunk_id(&shared),
-                waited: std::time::Duration::ZERO,
+                waited: Duration::ZERO,
                 state: State::Exited(code),
                 output: &unread,
                 limit,

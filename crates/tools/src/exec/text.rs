@@ -79,6 +79,27 @@ impl Report<'_> {
     }
 }
 
+impl Report<'_> {
+    /// The text for the model about a command that the user gave and that has ended.
+    pub(crate) fn render_for_user(&self, script: &str) -> String {
+        let code = match self.state {
+            State::Exited(code) => code,
+            State::Running(_) => -1,
+        };
+        user_command(script, code, self.waited, &limited(self.output, self.limit))
+    }
+}
+
+/// What the model reads of a command that the user gave, in a user-role message. The
+/// form is the reference's (0.169.0).
+fn user_command(script: &str, code: i32, took: Duration, output: &str) -> String {
+    format!(
+        "<user_shell_command>\n<command>\n{script}\n</command>\n<result>\nExit code: {code}\n\
+         Duration: {:.4} seconds\nOutput:\n{output}\n</result>\n</user_shell_command>",
+        took.as_secs_f64()
+    )
+}
+
 /// The text, cut to the limit with a word about what is missing.
 fn limited(output: &HeadTail, limit: OutputLimit) -> String {
     let text = output.text();

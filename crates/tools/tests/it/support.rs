@@ -40,9 +40,12 @@ impl Tools {
 
     pub(crate) fn with_room(room: usize) -> Self {
         let (sender, events) = mpsc::channel(room);
+        let folder = tempfile::tempdir().expect("a folder");
         let inherited = std::env::vars_os().chain([
             (OsString::from("A_TOKEN"), OsString::from("t")),
             (OsString::from("TERM"), OsString::from("xterm")),
+            // Nobody's login files: they may take their time.
+            (OsString::from("HOME"), folder.path().into()),
         ]);
         let environment = ShellEnvironment::new(inherited, &EnvironmentPolicy::default());
         let options = ToolboxOptions {
@@ -59,7 +62,7 @@ impl Tools {
         Self {
             toolbox: Toolbox::new(options, sender),
             events,
-            folder: tempfile::tempdir().expect("a folder"),
+            folder,
             calls: 0,
             log: Vec::new(),
         }

@@ -38,7 +38,32 @@ pub(super) enum Letter {
     RolloutFails,
     /// Other threads need the room.
     RoomNeeded,
+    /// A client adds to the queue.
+    Queue,
+    /// A client wants a turn of what waits.
+    QueueStart,
+    /// What a turn starts from is there, as the thread asked for.
+    Prepared,
 }
+
+/// The letters that decide about turns which begin by themselves.
+pub(super) const QUEUE_ALPHABET: [Letter; 15] = [
+    Letter::Queue,
+    Letter::QueueStart,
+    Letter::Prepared,
+    Letter::StartTurn,
+    Letter::Completed,
+    Letter::ModelFailed,
+    Letter::Interrupt,
+    Letter::Resume(2),
+    Letter::Unsubscribe(1),
+    Letter::Gone(2),
+    Letter::Close,
+    Letter::Revert,
+    Letter::Timer,
+    Letter::RoomNeeded,
+    Letter::RolloutFails,
+];
 
 /// All but [`Letter::Start`].
 pub(super) const ALPHABET: [Letter; 26] = [

@@ -36,6 +36,14 @@ pub(super) struct Reference {
     pub(super) closing: bool,
     /// Turns that have ended and were not taken back.
     pub(super) ended: u8,
+    /// What waits to become a turn.
+    pub(super) queued: u8,
+    /// The user stopped the last turn.
+    pub(super) held: bool,
+    /// The thread waits for what a turn starts from.
+    pub(super) preparing: bool,
+    /// A client waits for a turn of what waits.
+    pub(super) start_asked: bool,
     /// Since when nobody watches and nothing runs.
     pub(super) unneeded_since: Option<Duration>,
 }
@@ -80,13 +88,27 @@ impl Reference {
     /// open in the running turn.
     pub(super) fn take(&mut self, now: Duration, letter: Letter, fits: bool) -> Verdict {
         let verdict = self.step(now, letter, fits);
-        let needed = !self.subscribers.is_empty() || self.turn.is_some() || self.closing;
+        let needed = !self.subscribers.is_empty() || self.is_busy() || self.closing;
         if needed {
             self.unneeded_since = None;
         } else {
             self.unneeded_since.get_or_insert(now);
         }
         verdict
+    }
+
+    /// Whether a turn runs or is about to begin.
+    fn is_busy(&self) -> bool {
+        self.turn.is_some() || self.preparing
+    }
+
+    /// A turn begins by itself if one waits and nothing is against it.
+    fn start_waiting(&mut self) {
+        self.preparing |= self.may_start_waiting();
+    }
+
+    fn may_start_waiting(&self) -> bool {
+        self.turn.is_none() && !self.closing && !self.held && self.queued > 0
     }
 
     fn step(&mut self, now: Duration, letter: Letter, fits: bool) -> Verdict {
@@ -99,6 +121,8 @@ impl Reference {
             | Letter::Interrupt
             | Letter::View
             | Letter::Close
+            | Letter::Queue
+            | Letter::QueueStart
             | Letter::Revert
                 if self.closing =>
             {
@@ -112,7 +136,21 @@ impl Reference {
                     return Verdict::Refused;
                 }
                 self.subscribers.insert(connection);
+                self.start_waiting();
             }
+            Letter::Queue => {
+                self.queued += 1;
+                self.start_waiting();
+            }
+            Letter::QueueStart => {
+                if self.turn.is_some() || self.start_asked || self.queued == 0 {
+                    return Verdict::Refused;
+                }
+                self.start_asked = true;
+                self.preparing = true;
+                return Verdict::None;
+            }
+            Letter::Prepared => return self.prepared(),
             Letter::Unsubscribe(connection) => {
                 self.subscribers.remove(&connection);
             }
@@ -125,12 +163,13 @@ impl Reference {
                 if self.turn.is_none() {
                     return Verdict::Refused;
                 }
-                self.end_turn(false);
+                self.stop_turn();
             }
             Letter::View => {}
             Letter::Close => {
-                self.end_turn(false);
                 self.closing = true;
+                self.start_asked = false;
+                self.stop_turn();
             }
             Letter::Revert => self.revert(),
             other => {
@@ -172,7 +211,7 @@ impl Reference {
                 self.closing |= self.deadline().is_some_and(|at| at <= now);
             }
             Letter::RoomNeeded => {
-                let unneeded = self.subscribers.is_empty() && self.turn.is_none();
+                let unneeded = self.subscribers.is_empty() && !self.is_busy();
                 self.closing |= unneeded;
             }
             Letter::RolloutFails => {
@@ -189,8 +228,39 @@ impl Reference {
             None => {
                 self.turn = Some(Turn::default());
                 self.failed = false;
+                self.held = false;
                 self.materialized = true;
             }
+        }
+    }
+
+    /// What was asked for is here; a client may have been faster.
+    fn prepared(&mut self) -> Verdict {
+        self.preparing = false;
+        let asked = std::mem::take(&mut self.start_asked);
+        let starts = if asked {
+            self.turn.is_none()
+        } else {
+            self.may_start_waiting()
+        };
+        if starts {
+            self.queued -= 1;
+            self.start_turn();
+        }
+        match (asked, starts) {
+            (false, _) => Verdict::None,
+            (true, true) => Verdict::Accepted,
+            (true, false) => Verdict::Refused,
+        }
+    }
+
+    /// The user stops the turn, or the thread's end does.
+    fn stop_turn(&mut self) {
+        if self.turn.take().is_some() {
+            self.asks = 0;
+            self.failed = false;
+            self.ended += 1;
+            self.held = true;
         }
     }
 
@@ -212,14 +282,19 @@ impl Reference {
             self.asks = 0;
             self.failed = failed;
             self.ended += 1;
+            self.held = false;
+            self.start_waiting();
         }
     }
 
     /// The last turn is taken back; what is left is idle, and counts as just used.
     fn revert(&mut self) {
-        self.end_turn(false);
+        self.stop_turn();
         self.ended -= 1;
         self.failed = false;
         self.unneeded_since = None;
+        self.start_asked = false;
+        self.preparing = false;
+        self.start_waiting();
     }
 }

@@ -55,7 +55,16 @@ pub(super) struct World {
     census: Census,
     watchers: BTreeMap<ConnectionId, Heard>,
     joining: Option<ConnectionId>,
+    /// The thread asked for what a turn starts from.
+    prepare: bool,
+    /// Who waits for a turn of the queue, and what came of it.
+    start_reply: Option<ReplyTo>,
+    started: Option<bool>,
+    kept: usize,
 }
+
+/// Submissions that wait at once, so that the search ends.
+const QUEUED_MAX: u8 = 2;
 
 /// What two schedules must have in common to be taken for one state.
 pub(super) type Key = (Reference, Option<(bool, bool, bool, bool)>, u32, u64, bool);
@@ -86,7 +95,16 @@ impl World {
             census: Census::default(),
             watchers: BTreeMap::new(),
             joining: None,
+            prepare: false,
+            start_reply: None,
+            started: None,
+            kept: 0,
         }
+    }
+
+    /// Whether the shell has dropped the thread.
+    pub(super) fn is_unloaded(&self) -> bool {
+        self.unloaded
     }
 
     pub(super) fn key(&self) -> Key {
@@ -119,6 +137,8 @@ impl World {
                 self.process.as_ref().is_some_and(waits)
             }
             Letter::CommandEnds => self.process.as_ref().is_some_and(|p| p.begun),
+            Letter::Queue => self.reference.queued < QUEUED_MAX,
+            Letter::Prepared => self.prepare,
             Letter::Revert => self.reference.turn.is_some() || self.reference.ended > 0,
             _ => true,
         }
@@ -154,6 +174,7 @@ impl World {
         };
         let expected = self.reference.take(self.now, letter, fits);
         self.verdict = None;
+        self.started = None;
         if fires {
             self.feed(letter, closed);
         }
@@ -205,6 +226,11 @@ impl World {
                     process.begun = true;
                 }
             }
+            Letter::Prepared => {
+                self.prepare = false;
+                self.handle(Input::Prepared(Box::new(script::ground())));
+                self.verdict = self.started;
+            }
             Letter::RoomNeeded => self.handle(Input::RoomNeeded),
             Letter::RolloutFails => self.handle(Input::RolloutFailed {
                 reason: "full".to_owned(),
@@ -247,9 +273,14 @@ impl World {
                 },
             },
             Letter::Close => Command::Close,
+            Letter::Queue => Command::Enqueue(Box::new(script::queued("", "more"))),
+            Letter::QueueStart => Command::StartQueued { id: None },
             _ => Command::View,
         };
         self.ask_core(command);
+        if letter == Letter::QueueStart && self.verdict.is_none() {
+            self.start_reply = Some(ReplyTo(self.replies));
+        }
         self.joining = None;
     }
 
@@ -390,6 +421,10 @@ impl World {
 
     fn perform(&mut self, action: Action) {
         match action {
+            Action::Reply { to, result } if self.start_reply == Some(to) => {
+                self.start_reply = None;
+                self.started = Some(result.is_ok());
+            }
             Action::Reply { to, result } => {
                 assert_eq!(to, ReplyTo(self.replies), "an answer nobody waits for");
                 let again = self.verdict.replace(result.is_ok());
@@ -444,7 +479,10 @@ impl World {
                     asked: false,
                 });
             }
+            Action::StartShell { .. } => panic!("nobody gave a command"),
             Action::Ask { id, to, .. } => self.asked(id, to),
+            Action::Prepare => self.prepare = true,
+            Action::Keep(state) => self.kept = state.queue.len(),
             Action::DropAsk { .. } | Action::SummaryChanged | Action::CancelTools { .. } => {}
             Action::AnswerTool { .. } => self.answered_tools += 1,
             Action::SetTimer(at) => self.timer = at,
@@ -509,6 +547,16 @@ impl World {
             self.asks.len(),
             usize::from(reference.asks),
             "open questions"
+        );
+        assert_eq!(
+            self.start_reply.is_some(),
+            reference.start_asked,
+            "whether a client waits for a turn of the queue"
+        );
+        assert_eq!(self.kept, usize::from(reference.queued), "what is on disk");
+        assert!(
+            self.prepare || !reference.preparing,
+            "a turn is to begin and nothing was asked for"
         );
         assert_eq!(self.thread.is_closing(), reference.closing, "closing");
         if let Some(deadline) = reference.deadline() {
