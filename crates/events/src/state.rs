@@ -17,6 +17,9 @@ pub struct StoredState {
     /// What a client said of the repository; takes the place of what the rollout says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub git: Option<GitInfo>,
+    /// A choice of the client's that it reads back, and that means nothing here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub daybreak: Option<bool>,
     /// A client took the thread out of what is remembered between threads.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub memory_disabled: bool,

@@ -95,6 +95,7 @@ pub use item_events::*;
 pub use item_parts::*;
 pub use markdown::*;
 pub use mcp::*;
+pub use memory::*;
 pub use methods::{METHODS, Method, MethodSpec, NoParams, Stability, State, lookup};
 #[cfg(feature = "schema")]
 pub use methods::{MethodSchemas, SchemaOf};
@@ -113,6 +114,7 @@ pub use raw_response::*;
 pub use remote_control::*;
 pub use request_id::*;
 pub use schema_files::*;
+pub use search::*;
 pub use server_requests::*;
 pub use skill::*;
 pub use thread::*;

@@ -29,8 +29,10 @@ methods! {
     "thread/name/set" Stable
         Implemented(ThreadNameSet: ThreadSetNameParams => ThreadSetNameResponse)
         [thread];
-    "thread/metadata/update" Stable NotYet [thread]
-        gated "projectId", "daybreakEnabled";
+    "thread/metadata/update" Stable
+        Implemented(ThreadMetadataUpdate: ThreadMetadataUpdateParams
+            => ThreadMetadataUpdateResponse)
+        [thread] gated "projectId", "daybreakEnabled";
     "thread/settings/update" Experimental
         Implemented(ThreadSettingsUpdate: ThreadSettingsUpdateParams
             => ThreadSettingsUpdateResponse)
@@ -227,6 +229,53 @@ pub struct ThreadReadStateUpdateParams {
 #[serde(rename_all = "camelCase")]
 pub struct ThreadReadStateUpdateResponse {
     pub read_state: ThreadReadState,
+}
+
+/// Params of `thread/metadata/update`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ThreadMetadataUpdateParams {
+    pub thread_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub git_info: Option<ThreadMetadataGitInfoUpdateParams>,
+    /// The empty text takes the thread out of its project.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub daybreak_enabled: Option<bool>,
+}
+
+/// What of a thread's git metadata changes: absence leaves a member alone, null clears it.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ThreadMetadataGitInfoUpdateParams {
+    #[serde(
+        default,
+        deserialize_with = "double_option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub sha: Option<Option<String>>,
+    #[serde(
+        default,
+        deserialize_with = "double_option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub branch: Option<Option<String>>,
+    #[serde(
+        default,
+        deserialize_with = "double_option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub origin_url: Option<Option<String>>,
+}
+
+/// Answer to `thread/metadata/update`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ThreadMetadataUpdateResponse {
+    pub thread: Thread,
 }
 
 /// Params of `thread/unload`, which is loomd's own.

@@ -2,15 +2,16 @@
 //! and items.
 
 use std::collections::BTreeMap;
-
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::item::ThreadItem;
 use crate::methods::methods;
 use crate::thread::{Thread, ThreadReadState};
-use crate::turn::{Turn, TurnItemsView};
+use crate::turn::{Turn, TurnItemsView, TurnStatus};
+use crate::turn_error::TurnError;
 use crate::wire::{is_false, null_default};
 
 methods! {
@@ -30,8 +31,12 @@ methods! {
         Implemented(ThreadItemsList: ThreadItemsListParams => ThreadItemsListResponse)
         [thread]
         gated "deferOutput.commandExecution", "deferOutput.mcpToolCall";
-    "thread/items/read" Experimental NotYet [thread];
-    "thread/timeline/list" Experimental NotYet [thread];
+    "thread/items/read" Experimental
+        Implemented(ThreadItemsRead: ThreadItemsReadParams => ThreadItemsReadResponse)
+        [thread];
+    "thread/timeline/list" Experimental
+        Implemented(ThreadTimelineList: ThreadTimelineListParams => ThreadTimelineListResponse)
+        [thread];
 }
 
 /// Params of `thread/read`.
@@ -207,6 +212,92 @@ pub struct ThreadItemsListResponse {
     pub data: Vec<ThreadItemEntry>,
     pub next_cursor: Option<String>,
     pub backwards_cursor: Option<String>,
+}
+
+/// Params of `thread/items/read`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ThreadItemsReadParams {
+    pub thread_id: String,
+    pub turn_id: String,
+    /// 1 to 100.
+    pub item_ids: Vec<String>,
+}
+
+/// Answer to `thread/items/read`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ThreadItemsReadResponse {
+    /// In the order of the turn; what is not there is left out.
+    pub data: Vec<ThreadItemEntry>,
+}
+
+/// Params of `thread/timeline/list`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ThreadTimelineListParams {
+    pub thread_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// Default and at most 100.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+/// Answer to `thread/timeline/list`: the newest page first, each in the order of time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ThreadTimelineListResponse {
+    pub data: Vec<ThreadTimelineEntry>,
+    /// To what is older.
+    pub next_cursor: Option<String>,
+    pub active_realtime_session_at_page_start: Option<String>,
+}
+
+/// An item, or a turn's beginning or end. The reference's schema names some members in
+/// snake case, its messages name all of them in camel case (seen on 0.169.0).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(
+    tag = "type",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
+pub enum ThreadTimelineEntry {
+    Item {
+        /// Rises from entry to entry.
+        position: u64,
+        turn_id: String,
+        item: ThreadItem,
+    },
+    /// Never written here.
+    Realtime { position: u64, item: Value },
+    TurnStarted {
+        position: u64,
+        #[cfg_attr(feature = "schema", schemars(rename = "turn_id"))]
+        turn_id: String,
+        /// Unix seconds.
+        #[cfg_attr(feature = "schema", schemars(rename = "started_at"))]
+        started_at: Option<i64>,
+    },
+    TurnCompleted {
+        position: u64,
+        #[cfg_attr(feature = "schema", schemars(rename = "turn_id"))]
+        turn_id: String,
+        status: TurnStatus,
+        error: Option<TurnError>,
+        /// Unix seconds.
+        #[cfg_attr(feature = "schema", schemars(rename = "started_at"))]
+        started_at: Option<i64>,
+        /// Unix seconds.
+        #[cfg_attr(feature = "schema", schemars(rename = "completed_at"))]
+        completed_at: Option<i64>,
+        #[cfg_attr(feature = "schema", schemars(rename = "duration_ms"))]
+        duration_ms: Option<i64>,
+    },
 }
 
 /// The order of a list.

@@ -23,6 +23,7 @@ mod peer;
 mod router;
 mod session;
 mod surroundings;
+mod text;
 mod user_agent;
 mod user_input;
 

@@ -12,14 +12,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use loomd_base::ThreadId;
+use loomd_base::{Care, ThreadId};
 use loomd_events::StoredState;
 use loomd_protocol::{
     SessionSource, SortDirection, SubAgentSource, Thread, ThreadListCwdFilter, ThreadListParams,
     ThreadSortKey, ThreadSourceKind,
 };
-use loomd_rollout::layout;
+use loomd_rollout::layout::{self, Found};
 use loomd_store::{Direction, FileRow, Index, ListQuery, Page, SortKey, ThreadRow};
+use loomd_thread::shown_git;
 use tokio::time::Instant;
 
 use crate::Server;
@@ -140,12 +141,42 @@ impl Library {
         loomd_rollout::read_meta(path).map(|summary| described(&summary, path))
     }
 
+    /// Changes what an archived thread keeps beside its rollout; such a thread has no actor
+    /// that would own it. Gives what lists show of it.
+    pub(crate) fn change_archived(
+        self: &Arc<Self>,
+        found: &Found,
+        id: ThreadId,
+        change: impl FnOnce(&mut StoredState, &Thread),
+    ) -> ApiResult<Thread> {
+        let internal = |error: loomd_rollout::Error| ApiError::internal(error.to_string());
+        let mut state = loomd_rollout::read_state(&self.home, id).map_err(internal)?;
+        let thread = self.summary(&found.path).map_err(internal)?;
+        change(&mut state, &thread);
+        loomd_rollout::write_state(&self.home, id, &state, Care::PRIVATE).map_err(internal)?;
+        let file = unstamped(id, &found.path, found.archived);
+        let row = head(&file, &state).ok_or_else(|| ApiError::no_rollout(&id.to_string()))?;
+        let thread = row.thread.clone();
+        self.note(row);
+        Ok(Thread {
+            name: self.name(id),
+            ..thread
+        })
+    }
+
     /// Moves a thread to the archive. `false` when it has no rollout there.
     pub(crate) fn archive(self: &Arc<Self>, id: ThreadId) -> ApiResult<bool> {
         let moved = layout::archive(&self.home, id)
             .map_err(|error| ApiError::internal(error.to_string()))?;
         self.moved(id, moved.as_deref(), true);
         Ok(moved.is_some())
+    }
+
+    /// Puts into a stored thread what its rollout does not tell: its name, and what it
+    /// keeps beside.
+    pub(crate) fn complete(&self, id: ThreadId, thread: &mut Thread) {
+        thread.name = self.name(id);
+        show_state(thread, &self.stored_state(id));
     }
 
     /// Removes a thread for good. `false` when it has no rollout.
@@ -166,24 +197,16 @@ impl Library {
         let moved = layout::unarchive(&self.home, id).map_err(internal)?;
         self.moved(id, moved.as_deref(), false);
         let Some(path) = moved else { return Ok(None) };
-        let thread = self.summary(&path).map_err(internal)?;
-        Ok(Some(Thread {
-            name: self.name(id),
-            ..thread
-        }))
+        let mut thread = self.summary(&path).map_err(internal)?;
+        self.complete(id, &mut thread);
+        Ok(Some(thread))
     }
 
     /// Lets the index know of a file that changed its place.
     fn moved(self: &Arc<Self>, id: ThreadId, path: Option<&Path>, archived: bool) {
         self.state().waiting.remove(&id);
         let Some(path) = path else { return };
-        let file = FileRow {
-            id,
-            path: path.to_owned(),
-            archived,
-            mtime_ms: 0,
-            size: 0,
-        };
+        let file = unstamped(id, path, archived);
         if let Some(row) = head(&file, &self.stored_state(id)) {
             self.note(row);
         }
@@ -278,6 +301,18 @@ impl Library {
     }
 }
 
+/// A file whose row is out of date by its stamp, so that the next look at the folders
+/// reads it again.
+fn unstamped(id: ThreadId, path: &Path, archived: bool) -> FileRow {
+    FileRow {
+        id,
+        path: path.to_owned(),
+        archived,
+        mtime_ms: 0,
+        size: 0,
+    }
+}
+
 /// What the head of a rollout says, and what the thread keeps beside it, as a row. `None` when it says no thread.
 fn head(file: &FileRow, state: &StoredState) -> Option<ThreadRow> {
     let summary = loomd_rollout::read_meta(&file.path)
@@ -289,10 +324,7 @@ fn head(file: &FileRow, state: &StoredState) -> Option<ThreadRow> {
         summary.meta.created_ms
     };
     let mut thread = described(&summary, &file.path);
-    thread.git_info = state.git.clone().or(thread.git_info);
-    if let (true, Some(goal)) = (thread.preview.is_empty(), &state.goal) {
-        thread.preview.clone_from(&goal.objective);
-    }
+    show_state(&mut thread, state);
     Some(ThreadRow {
         created_ms: summary.meta.created_ms,
         updated_ms,
@@ -306,6 +338,17 @@ fn head(file: &FileRow, state: &StoredState) -> Option<ThreadRow> {
         },
         file: file.clone(),
     })
+}
+
+/// Puts into a thread what it keeps beside its rollout.
+fn show_state(thread: &mut Thread, state: &StoredState) {
+    if let Some(git) = &state.git {
+        thread.git_info = shown_git(git);
+    }
+    thread.daybreak_enabled = state.daybreak;
+    if let (true, Some(goal)) = (thread.preview.is_empty(), &state.goal) {
+        thread.preview.clone_from(&goal.objective);
+    }
 }
 
 fn described(summary: &loomd_rollout::Summary, path: &Path) -> Thread {
@@ -324,13 +367,7 @@ fn described(summary: &loomd_rollout::Summary, path: &Path) -> Thread {
 pub(crate) fn live_row(id: ThreadId, thread: Thread, created_ms: i64) -> Option<ThreadRow> {
     let path = PathBuf::from(thread.path.as_deref()?);
     Some(ThreadRow {
-        file: FileRow {
-            id,
-            path,
-            archived: false,
-            mtime_ms: 0,
-            size: 0,
-        },
+        file: unstamped(id, &path, false),
         created_ms,
         updated_ms: thread.updated_at.saturating_mul(1000),
         recency_ms: thread

@@ -6,7 +6,7 @@ use std::time::Duration;
 use loomd_base::ConnectionId;
 use loomd_events::{HistoryItem, MessagePart, ModelEvent, ToolEvent};
 use loomd_protocol::{
-    AbsolutePathBuf, ApprovalsReviewer, AskForApproval, CollaborationMode, Personality,
+    AbsolutePathBuf, ApprovalsReviewer, AskForApproval, CollaborationMode, GitInfo, Personality,
     QueuedSubmission, ReasoningEffort, ReasoningSummary, SandboxPolicy, ThreadGoalStatus,
     ThreadReadStateOperation, TurnItemsView, UserInput,
 };
@@ -111,6 +111,13 @@ pub enum Command {
     SetName(String),
     /// Change settings for later turns.
     UpdateSettings(Box<SettingsPatch>),
+    /// Change what is known of the thread.
+    UpdateMetadata(Box<MetadataPatch>),
+    /// Take the thread out of what is remembered between threads, or back in.
+    SetMemoryMode {
+        /// Out.
+        disabled: bool,
+    },
     /// Set a goal, or change it.
     SetGoal(Box<GoalPatch>),
     /// Tell the goal.
@@ -203,6 +210,44 @@ pub struct Queued {
     pub submission: QueuedSubmission,
     /// Its input as the model gets it.
     pub parts: Vec<MessagePart>,
+}
+
+/// A change of what is known of a thread; `None` leaves a part as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MetadataPatch {
+    /// Where it stands in git.
+    pub git: Option<GitPatch>,
+    /// A choice of the client's that it reads back.
+    pub daybreak: Option<bool>,
+}
+
+/// A change of where a thread stands in git; `Some(None)` clears a part.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GitPatch {
+    /// The commit.
+    pub sha: Option<Option<String>>,
+    /// The branch.
+    pub branch: Option<Option<String>>,
+    /// Where it was cloned from.
+    pub origin_url: Option<Option<String>>,
+}
+
+impl GitPatch {
+    /// What it leads to.
+    #[must_use]
+    pub fn applied(self, old: Option<&GitInfo>) -> GitInfo {
+        let mut git = old.cloned().unwrap_or_default();
+        if let Some(sha) = self.sha {
+            git.sha = sha;
+        }
+        if let Some(branch) = self.branch {
+            git.branch = branch;
+        }
+        if let Some(origin_url) = self.origin_url {
+            git.origin_url = origin_url;
+        }
+        git
+    }
 }
 
 /// A change of the goal; `None` leaves a part as it is.

@@ -14,6 +14,8 @@ pub struct Kept {
     pub queue: Vec<Queued>,
     /// What a client said of the repository.
     pub git: Option<GitInfo>,
+    /// A choice of the client's that it reads back.
+    pub daybreak: Option<bool>,
     /// A client took the thread out of what is remembered between threads.
     pub memory_disabled: bool,
 }
@@ -26,6 +28,7 @@ impl Kept {
             goal: self.goal.clone(),
             queue: queue.map(|queued| queued.submission.clone()).collect(),
             git: self.git.clone(),
+            daybreak: self.daybreak,
             memory_disabled: self.memory_disabled,
         }
     }

@@ -33,11 +33,12 @@ mod view;
 pub use action::{Action, Audience, ModelStart, Newest, Reply, View};
 pub use context::{ContextPart, ContextRole};
 pub use input::{
-    Command, GoalPatch, Ground, Input, ModelFacts, Queued, ReplyTo, ResumeRequest, SettingsPatch,
-    SharedJson, ShellRequest, TurnRequest, TurnWindow, UserMessage,
+    Command, GitPatch, GoalPatch, Ground, Input, MetadataPatch, ModelFacts, Queued, ReplyTo,
+    ResumeRequest, SettingsPatch, SharedJson, ShellRequest, TurnRequest, TurnWindow, UserMessage,
 };
 pub use kept::Kept;
 pub use ops::goal::{IDLE_CONTINUATIONS_MAX, OBJECTIVE_CHARS_MAX};
+pub use ops::metadata::shown_git;
 pub use ops::queue::{QUEUE_BYTES_MAX, QUEUE_MAX};
 pub use ops::reload::{RevertFrom, Rewound};
 pub use ops::settings::patched;

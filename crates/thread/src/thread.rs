@@ -174,6 +174,7 @@ impl Thread {
         };
         thread.drop_started();
         thread.show_goal_as_preview();
+        thread.show_metadata();
         thread
     }
 
@@ -228,6 +229,8 @@ impl Thread {
             }
             Command::SetName(name) => self.on_set_name(reply, &name),
             Command::UpdateSettings(patch) => self.on_update_settings(cx, reply, *patch),
+            Command::UpdateMetadata(patch) => self.on_update_metadata(reply, *patch),
+            Command::SetMemoryMode { disabled } => self.on_set_memory_mode(reply, disabled),
             Command::SetGoal(patch) => self.on_set_goal(cx, reply, *patch),
             Command::GetGoal => self.on_get_goal(reply),
             Command::ClearGoal => self.on_clear_goal(reply),
@@ -323,6 +326,17 @@ impl Thread {
         }
     }
 
+    /// The status that clients are shown: a thread that was loaded for a request and that
+    /// none has resumed is not loaded to them.
+    #[must_use]
+    pub fn shown_status(&self) -> ThreadStatus {
+        if self.is_announced() {
+            self.status()
+        } else {
+            ThreadStatus::NotLoaded
+        }
+    }
+
     /// Tells everyone the status if it is not what they were told last.
     pub(crate) fn announce_status(&mut self) {
         let status = self.status();
@@ -403,7 +417,7 @@ impl Thread {
     #[must_use]
     pub fn summary(&self) -> loomd_protocol::Thread {
         let mut thread = self.info.clone();
-        thread.status = self.status();
+        thread.status = self.shown_status();
         thread
     }
 

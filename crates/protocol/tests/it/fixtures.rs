@@ -32,7 +32,8 @@ fn response(method: &str, body: &RawValue) -> Option<Value> {
         ThreadBackgroundTerminalsList ThreadBackgroundTerminalsTerminate
         ThreadBackgroundTerminalsClean ThreadGoalGet ThreadGoalSet ThreadGoalClear
         ThreadQueueAdd ThreadQueueList ThreadQueueUpdate ThreadQueueDelete ThreadQueueReorder
-        ThreadQueueStart ThreadShellCommand TurnStart TurnSteer TurnInterrupt ModelList
+        ThreadQueueStart ThreadShellCommand
+        ThreadMetadataUpdate TurnStart TurnSteer TurnInterrupt ModelList
         ModelProviderCapabilitiesRead ConfigRead ConfigRequirementsRead ConfigValueWrite
         ConfigBatchWrite AccountRead AccountLoginStart AccountLogout
         AccountBedrockCheckGovCloudRequirements AccountRateLimitsRead SkillsList HooksList

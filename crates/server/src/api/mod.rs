@@ -13,11 +13,13 @@ pub(crate) mod redact;
 pub(crate) mod skills;
 pub(crate) mod thread_goal;
 pub(crate) mod thread_manage;
+pub(crate) mod thread_metadata;
 pub(crate) mod thread_open;
 pub(crate) mod thread_queue;
 pub(crate) mod thread_read;
 pub(crate) mod thread_resume;
 pub(crate) mod thread_revert;
+pub(crate) mod thread_search;
 pub(crate) mod turn;
 pub(crate) mod vendor;
 
@@ -34,11 +36,13 @@ pub(crate) fn routes() -> Vec<Route> {
         skills::routes(),
         thread_goal::routes(),
         thread_manage::routes(),
+        thread_metadata::routes(),
         thread_open::routes(),
         thread_queue::routes(),
         thread_read::routes(),
         thread_resume::routes(),
         thread_revert::routes(),
+        thread_search::routes(),
         turn::routes(),
     ]
     .into_iter()

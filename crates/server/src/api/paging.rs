@@ -7,8 +7,9 @@
 use std::sync::Arc;
 
 use loomd_protocol::{
-    ItemKind, SortDirection, ThreadItem, ThreadItemEntry, ThreadItemsListAnchor,
-    ThreadItemsListCursor, Turn, TurnItemsView, TurnsPage,
+    CommandExecutionStatus, ItemKind, McpToolCallStatus, SortDirection, ThreadItem,
+    ThreadItemEntry, ThreadItemsListAnchor, ThreadItemsListCursor, ThreadTimelineEntry, Turn,
+    TurnItemsView, TurnStatus, TurnsPage,
 };
 use loomd_thread::Newest;
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,8 @@ use crate::errors::{ApiError, ApiResult};
 const TURNS_DEFAULT: u32 = 25;
 /// Turns of a page at most.
 const TURNS_MAX: u32 = 100;
+/// Entries of a page of the timeline when the client names no limit, and at most.
+const TIMELINE_MAX: u32 = 100;
 /// Items of a page when the client names no limit, and at most.
 const ITEMS_MAX: u32 = 100;
 
@@ -43,7 +46,7 @@ impl Anchor {
     }
 }
 
-fn turn_cursor(turn: &Turn, include_anchor: bool) -> String {
+pub(crate) fn turn_cursor(turn: &Turn, include_anchor: bool) -> String {
     Anchor {
         turn_id: Some(turn.id.clone()),
         item_id: None,
@@ -193,8 +196,16 @@ fn is_agent_message(item: &ThreadItem) -> bool {
     matches!(item.kind, ItemKind::AgentMessage(_))
 }
 
+/// Which outputs a page of items leaves out.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Deferral {
+    pub(crate) commands: bool,
+    pub(crate) mcp_calls: bool,
+}
+
 /// What a client asks of a page of items.
 pub(crate) struct ItemQuery {
+    pub(crate) defer: Deferral,
     pub(crate) turn_id: Option<String>,
     pub(crate) cursor: Option<ThreadItemsListCursor>,
     pub(crate) limit: Option<u32>,
@@ -218,7 +229,17 @@ pub(crate) fn items_page(turns: &[Arc<Turn>], query: &ItemQuery) -> ApiResult<It
     let start = match &query.cursor {
         None => None,
         Some(ThreadItemsListCursor::Anchor(ThreadItemsListAnchor::Item { item_id })) => {
-            Some((position(&all, item_id)?, true))
+            if query.turn_id.as_ref().is_none_or(String::is_empty) {
+                return Err(ApiError::invalid_params(
+                    "turnId is required when cursor is an item anchor",
+                ));
+            }
+            let at = position(&all, item_id).map_err(|_| {
+                ApiError::invalid_params(
+                    "cursor.itemId does not identify an item in the requested history scope",
+                )
+            })?;
+            Some((at, false))
         }
         Some(ThreadItemsListCursor::Opaque(cursor)) => {
             let anchor = Anchor::parse(cursor)?;
@@ -242,15 +263,110 @@ pub(crate) fn items_page(turns: &[Arc<Turn>], query: &ItemQuery) -> ApiResult<It
             .map(|(turn_id, item)| item_cursor(turn_id, item, true)),
         data: page
             .into_iter()
-            .map(|(turn_id, item)| ThreadItemEntry {
-                turn_id: turn_id.to_owned(),
-                item: item.clone(),
-                output_deferred: false,
-                started_at_ms: item.started_at_ms,
-                completed_at_ms: item.completed_at_ms,
-            })
+            .map(|(turn_id, item)| entry(turn_id, item, query.defer))
             .collect(),
     })
+}
+
+/// An item with its turn; without its output if that is put off.
+fn entry(turn_id: &str, item: &ThreadItem, defer: Deferral) -> ThreadItemEntry {
+    let mut item = item.clone();
+    let mut output_deferred = false;
+    if let ItemKind::CommandExecution(command) = &mut item.kind
+        && defer.commands
+        && command.status == CommandExecutionStatus::Completed
+    {
+        let output = command.aggregated_output.take();
+        output_deferred = output.is_some_and(|output| !output.is_empty());
+    }
+    if let ItemKind::McpToolCall(call) = &mut item.kind
+        && defer.mcp_calls
+        && call.status == McpToolCallStatus::Completed
+    {
+        output_deferred = call.result.take().is_some();
+    }
+    ThreadItemEntry {
+        turn_id: turn_id.to_owned(),
+        output_deferred,
+        started_at_ms: item.started_at_ms,
+        completed_at_ms: item.completed_at_ms,
+        item,
+    }
+}
+
+/// Those items of a turn that are named, in the order of the turn.
+pub(crate) fn items_named(
+    turns: &[Arc<Turn>],
+    turn_id: &str,
+    ids: &[String],
+) -> Vec<ThreadItemEntry> {
+    let turn = turns.iter().find(|turn| turn.id == turn_id);
+    let items = turn.into_iter().flat_map(|turn| &turn.items);
+    items
+        .filter(|item| ids.iter().any(|id| id == item.id()))
+        .map(|item| entry(turn_id, item, Deferral::default()))
+        .collect()
+}
+
+/// One page of the timeline, the newest first.
+pub(crate) fn timeline_page(
+    turns: &[Arc<Turn>],
+    cursor: Option<&str>,
+    asked: Option<u32>,
+) -> ApiResult<(Vec<ThreadTimelineEntry>, Option<String>)> {
+    let before = match cursor {
+        None => usize::MAX,
+        Some(cursor) => cursor
+            .parse::<usize>()
+            .map_err(|_| ApiError::invalid("invalid thread timeline cursor"))?,
+    };
+    let length = |turn: &Arc<Turn>| turn.items.len() + 1 + usize::from(has_ended(turn));
+    let all: usize = turns.iter().map(length).sum();
+    let end = before.min(all);
+    let start = end.saturating_sub(limit(asked, TIMELINE_MAX, TIMELINE_MAX));
+    let mut data = Vec::with_capacity(end - start);
+    let mut first = 0;
+    for turn in turns {
+        let next = first + length(turn);
+        for position in first.max(start)..next.min(end) {
+            data.push(timeline_entry(turn, position - first, position));
+        }
+        first = next;
+    }
+    Ok((data, (start > 0).then(|| start.to_string())))
+}
+
+fn has_ended(turn: &Turn) -> bool {
+    turn.status != TurnStatus::InProgress
+}
+
+/// The beginning of a turn is its first entry, then come its items, its end is the last.
+fn timeline_entry(turn: &Turn, index: usize, position: usize) -> ThreadTimelineEntry {
+    let position = u64::try_from(position).unwrap_or(u64::MAX);
+    let turn_id = turn.id.clone();
+    let Some(index) = index.checked_sub(1) else {
+        return ThreadTimelineEntry::TurnStarted {
+            position,
+            turn_id,
+            started_at: turn.started_at,
+        };
+    };
+    match turn.items.get(index) {
+        Some(item) => ThreadTimelineEntry::Item {
+            position,
+            turn_id,
+            item: item.clone(),
+        },
+        None => ThreadTimelineEntry::TurnCompleted {
+            position,
+            turn_id,
+            status: turn.status,
+            error: turn.error.clone(),
+            started_at: turn.started_at,
+            completed_at: turn.completed_at,
+            duration_ms: turn.duration_ms,
+        },
+    }
 }
 
 fn position(all: &[(&str, &ThreadItem)], item_id: &str) -> ApiResult<usize> {

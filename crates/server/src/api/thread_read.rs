@@ -6,13 +6,14 @@ use std::sync::Arc;
 use loomd_base::ThreadId;
 use loomd_protocol::{
     DeprecationNoticeNotification, ServerNotification, Thread, ThreadHistoryMode,
-    ThreadItemsListParams, ThreadItemsListResponse, ThreadListParams, ThreadListResponse,
-    ThreadLoadedListParams, ThreadLoadedListResponse, ThreadReadParams, ThreadReadResponse,
-    ThreadReadState, ThreadTurnsListParams, ThreadTurnsListResponse, Turn, methods,
+    ThreadItemsListParams, ThreadItemsListResponse, ThreadItemsReadParams, ThreadItemsReadResponse,
+    ThreadListParams, ThreadListResponse, ThreadLoadedListParams, ThreadLoadedListResponse,
+    ThreadReadParams, ThreadReadResponse, ThreadReadState, ThreadTimelineListParams,
+    ThreadTimelineListResponse, ThreadTurnsListParams, ThreadTurnsListResponse, Turn, methods,
 };
 use loomd_thread::{Command, Reply};
 
-use super::paging::{self, ItemQuery, TurnQuery};
+use super::paging::{self, Deferral, ItemQuery, TurnQuery};
 use crate::Server;
 use crate::assemble;
 use crate::errors::{ApiError, ApiResult};
@@ -28,17 +29,55 @@ pub(crate) fn routes() -> Vec<Route> {
         on_read::<methods::ThreadLoadedList, _>(loaded_list),
         on_read::<methods::ThreadTurnsList, _>(turns_list),
         on_read::<methods::ThreadItemsList, _>(items_list),
+        on_read::<methods::ThreadItemsRead, _>(items_read),
+        on_read::<methods::ThreadTimelineList, _>(timeline),
     ]
 }
 
 /// A thread as it stands, loaded or stored.
-struct Seen {
+pub(super) struct Seen {
     thread: Thread,
-    turns: Vec<Arc<Turn>>,
+    pub(super) turns: Vec<Arc<Turn>>,
     /// It has a rollout, or will never have one.
     readable: bool,
     /// What the user has not read, of a loaded thread.
     read_state: Option<ThreadReadState>,
+}
+
+/// Items that one request may name.
+const ITEM_IDS_MAX: usize = 100;
+
+async fn items_read(cx: Cx, params: ThreadItemsReadParams) -> ApiResult<ThreadItemsReadResponse> {
+    let id = parse_thread_id(&params.thread_id)?;
+    if params.item_ids.is_empty() || params.item_ids.len() > ITEM_IDS_MAX {
+        return Err(ApiError::invalid("itemIds must contain 1 to 100 IDs"));
+    }
+    let seen = history(&cx, id, "thread/items/read").await?;
+    let data = paging::items_named(&seen.turns, &params.turn_id, &params.item_ids);
+    Ok(ThreadItemsReadResponse { data })
+}
+
+async fn timeline(
+    cx: Cx,
+    params: ThreadTimelineListParams,
+) -> ApiResult<ThreadTimelineListResponse> {
+    let id = parse_thread_id(&params.thread_id)?;
+    let seen = history(&cx, id, "thread/timeline/list").await?;
+    let cursor = params.cursor.as_deref();
+    let (data, next_cursor) = paging::timeline_page(&seen.turns, cursor, params.limit)?;
+    Ok(ThreadTimelineListResponse {
+        data,
+        next_cursor,
+        active_realtime_session_at_page_start: None,
+    })
+}
+
+/// A thread whose history can be paged.
+pub(super) async fn history(cx: &Cx, id: ThreadId, method: &str) -> ApiResult<Seen> {
+    look(&cx.server, id, true)
+        .await?
+        .filter(|seen| seen.readable && !seen.thread.ephemeral)
+        .ok_or_else(|| ApiError::not_supported(method))
 }
 
 /// Looks at a thread without loading it. `None` when there is none.
@@ -68,7 +107,7 @@ fn stored(
     with_turns: bool,
 ) -> ApiResult<Seen> {
     let unreadable = |error: loomd_rollout::Error| ApiError::internal(error.to_string());
-    let (thread, turns) = if with_turns {
+    let (mut thread, turns) = if with_turns {
         let mut snapshot = loomd_rollout::read(&found.path).map_err(unreadable)?;
         let turns = std::mem::take(&mut snapshot.turns);
         let mut thread = assemble::describe_snapshot(&snapshot);
@@ -83,12 +122,10 @@ fn stored(
             Vec::new(),
         )
     };
+    thread.path = Some(found.path.display().to_string());
+    server.library.complete(id, &mut thread);
     Ok(Seen {
-        thread: Thread {
-            path: Some(found.path.display().to_string()),
-            name: server.library.name(id),
-            ..thread
-        },
+        thread,
         turns: turns.into_iter().map(Arc::new).collect(),
         readable: true,
         read_state: None,
@@ -213,11 +250,15 @@ async fn turns_list(cx: Cx, params: ThreadTurnsListParams) -> ApiResult<ThreadTu
 
 async fn items_list(cx: Cx, params: ThreadItemsListParams) -> ApiResult<ThreadItemsListResponse> {
     let id = parse_thread_id(&params.thread_id)?;
-    let seen = look(&cx.server, id, true)
-        .await?
-        .filter(|seen| seen.readable && !seen.thread.ephemeral)
-        .ok_or_else(|| ApiError::not_supported("thread/items/list"))?;
+    let seen = history(&cx, id, "thread/items/list").await?;
+    // Outputs are put off for one turn only, as the reference does.
+    let defer = params.defer_output.filter(|_| params.turn_id.is_some());
+    let defer = defer.unwrap_or_default();
     let query = ItemQuery {
+        defer: Deferral {
+            commands: defer.command_execution,
+            mcp_calls: defer.mcp_tool_call,
+        },
         turn_id: params.turn_id,
         cursor: params.cursor,
         limit: params.limit,

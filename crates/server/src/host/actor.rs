@@ -225,7 +225,7 @@ impl Actor {
             stream.cancel.cancel();
         }
         self.end_tools(Meanwhile::Refuse).await;
-        self.recorder.finish();
+        self.recorder.finish(self.core.is_materialized());
         self.server.registry.remove(self.id);
         self.mail.close();
         while let Ok(mail) = self.mail.try_recv() {
@@ -241,6 +241,9 @@ impl Actor {
         match ending {
             // Of what no client was told to be loaded none need hear that it is not.
             Some(Ending::Unload) if !self.core.is_announced() => {}
+            Some(Ending::Close(responder)) if !self.core.is_announced() => {
+                responder.answer(Ok(loomd_thread::Reply::Done));
+            }
             Some(Ending::Unload) => {
                 self.fanout.to_everyone(&gone, now_ms);
                 let closed =

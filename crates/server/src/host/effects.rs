@@ -30,7 +30,7 @@ impl Actor {
         if self.core.is_quiet() {
             self.recorder.rest();
         }
-        self.shared.set_status(self.core.status());
+        self.shared.set_status(self.core.shown_status());
         self.account();
     }
 

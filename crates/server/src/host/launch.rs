@@ -126,7 +126,6 @@ pub(super) fn load_stored(
     let mut assembly = assemble::stored(server, overrides, path, name, snapshot)?;
     let (state, damage) = stored_state(server, id)?;
     assembly.notice = assembly.notice.or(damage);
-    assembly.setup.info.git_info = state.git.clone().or(assembly.setup.info.git_info);
     assembly.setup.kept = kept(state);
     let recorder = Recorder::stored(server, &assembly, writer);
     Ok((assembly, recorder))
@@ -162,6 +161,7 @@ fn kept(state: StoredState) -> Kept {
         goal: state.goal,
         queue: queue.collect(),
         git: state.git,
+        daybreak: state.daybreak,
         memory_disabled: state.memory_disabled,
     }
 }

@@ -123,8 +123,14 @@ impl Recorder {
         }
     }
 
-    /// The thread is about to be dropped: everything is to be on the disk itself.
-    pub(super) fn finish(&mut self) {
+    /// The thread is about to be dropped: everything is to be on the disk itself, and of a
+    /// thread that never came to a rollout nothing is left.
+    pub(super) fn finish(&mut self, materialized: bool) {
+        if !materialized
+            && let Err(error) = loomd_rollout::remove_state(&self.server.home, self.meta.id)
+        {
+            tracing::warn!(thread = %self.meta.id, %error, "state of a lost thread stays");
+        }
         if let Some(writer) = self.writer.take() {
             sync_aside(&writer);
         }

@@ -94,7 +94,7 @@ impl Actor {
         let Reload { why, responder } = reload;
         self.stop().await;
         let path = self.recorder.path();
-        self.recorder.finish();
+        self.recorder.finish(true);
         if !matches!(why, Why::Revert { quietly: true, .. }) {
             self.announce_not_loaded();
         }

@@ -7,6 +7,7 @@ mod forks;
 mod going_on;
 mod handshake;
 mod lifecycle;
+mod metadata;
 mod random_traffic;
 mod reading;
 mod reload;

@@ -6,6 +6,7 @@ mod go_on;
 pub(crate) mod goal;
 mod inject;
 mod interrupt;
+pub(crate) mod metadata;
 mod name;
 pub(crate) mod queue;
 mod read_state;

@@ -11,9 +11,8 @@ impl Thread {
         if name.is_empty() {
             return self.refuse(reply, Refusal::EmptyName);
         }
-        if self.info.ephemeral {
-            let thread_id = self.wire_id();
-            return self.refuse(reply, Refusal::EphemeralMetadata { thread_id });
+        if let Err(refusal) = self.may_have_metadata() {
+            return self.refuse(reply, refusal);
         }
         self.materialized = true;
         self.info.name = Some(name.to_owned());
