@@ -222,6 +222,8 @@ pub struct Summary {
     pub agent_nickname: Option<String>,
     /// A subagent's role.
     pub agent_role: Option<String>,
+    /// The file that this one continues, by its id (see [`crate::layout::file_ids`]).
+    pub continues: Option<String>,
 }
 
 /// Reads what a list shows, from at most [`HEAD_BYTES_MAX`] bytes. A fork's preview
@@ -234,6 +236,7 @@ pub fn read_meta(path: &Path) -> Result<Summary> {
     let Some(meta) = head.meta else {
         return Err(Error::NoMeta(path.to_path_buf()));
     };
+    let continues = meta.base.as_ref().map(|base| base.segment.to_string());
     let mut found = head.preview;
     let mut lineage = Lineage {
         path,
@@ -255,6 +258,7 @@ pub fn read_meta(path: &Path) -> Result<Summary> {
         effort: head.effort,
         agent_nickname: meta.agent_nickname,
         agent_role: meta.agent_role,
+        continues,
         meta: meta.session,
     })
 }

@@ -1,4 +1,4 @@
-//! What threads keep beside their rollouts: `thread_state/<thread id>.json`.
+//! What threads keep beside their rollouts: `loomd/thread_state/<thread id>.json`.
 //!
 //! A file is replaced in one step and is there only while it says something. It does
 //! not move when the thread is archived. loomd's own: the reference keeps the same
@@ -15,7 +15,7 @@ use loomd_events::StoredState;
 use crate::error::{Error, Result, io_error};
 
 /// Folder of these files, in the home folder.
-const FOLDER: &str = "thread_state";
+const FOLDER: &str = "loomd/thread_state";
 
 /// Bytes of a file that is read; a larger one is not ours.
 const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;

@@ -179,6 +179,33 @@ impl Library {
         show_state(thread, &self.stored_state(id));
     }
 
+    /// The threads that this one started, and those that they started: parents before
+    /// their children. Looks at disks.
+    pub(crate) fn descendants(self: &Arc<Self>, id: ThreadId) -> Vec<ThreadId> {
+        self.freshen();
+        self.index_waiting();
+        self.index.descendants(id).unwrap_or_else(|error| {
+            tracing::warn!(thread = %id, %error, "descendants not found");
+            Vec::new()
+        })
+    }
+
+    /// Refuses to remove what other threads' files continue: theirs would be lost as well.
+    /// Such files are the reference's; loomd copies what a fork begins with.
+    pub(crate) fn may_remove(self: &Arc<Self>, id: ThreadId) -> ApiResult<()> {
+        self.freshen();
+        self.index_waiting();
+        let file_ids = layout::file_ids(&self.home, id)
+            .map_err(|error| ApiError::internal(error.to_string()))?;
+        let continued = self.index.is_continued(id, &file_ids);
+        if continued.map_err(|error| ApiError::internal(error.to_string()))? {
+            return Err(ApiError::invalid(format!(
+                "cannot delete thread {id}: forked history still references it"
+            )));
+        }
+        Ok(())
+    }
+
     /// Removes a thread for good. `false` when it has no rollout.
     pub(crate) fn remove(&self, id: ThreadId) -> ApiResult<bool> {
         self.state().waiting.remove(&id);
@@ -331,6 +358,7 @@ fn head(file: &FileRow, state: &StoredState) -> Option<ThreadRow> {
         recency_ms: updated_ms,
         listed: summary.has_user_message || state.goal.is_some(),
         source_kind: kind_word(&source_kind(&thread.source)),
+        continues: summary.continues,
         thread: Thread {
             updated_at: updated_ms.div_euclid(1000),
             recency_at: Some(updated_ms.div_euclid(1000)),
@@ -376,6 +404,7 @@ pub(crate) fn live_row(id: ThreadId, thread: Thread, created_ms: i64) -> Option<
             .saturating_mul(1000),
         listed: !thread.preview.is_empty(),
         source_kind: kind_word(&source_kind(&thread.source)),
+        continues: None,
         thread: Thread {
             environments: None,
             can_accept_direct_input: None,
@@ -418,7 +447,8 @@ pub(crate) fn query(server: &Server, params: ThreadListParams) -> Query {
             .map(|cwd| assemble::absolute(server, cwd).into_string())
             .collect(),
         originators: params.originators.unwrap_or_default(),
-        parent: params.parent_thread_id.or(params.ancestor_thread_id),
+        parent: params.parent_thread_id,
+        ancestor: params.ancestor_thread_id,
         excluded: params.excluded_thread_ids.unwrap_or_default(),
         search_term: params.search_term.filter(|term| !term.is_empty()),
         sort_key: match params.sort_key {

@@ -74,6 +74,7 @@ fn head(file: &FileRow) -> Result<ThreadRow, serde_json::Error> {
         "turns": [],
     }))?;
     Ok(ThreadRow {
+        continues: None,
         file: file.clone(),
         thread,
         created_ms: 1_795_341_600_000 + file.mtime_ms * 1000,

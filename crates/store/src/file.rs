@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension};
 
 /// Version of the tables. Another number in the file means: make it anew.
-const SCHEMA_VERSION: i64 = 2;
+const SCHEMA_VERSION: i64 = 3;
 /// How long a statement waits for another process that writes.
 const BUSY_MAX: Duration = Duration::from_secs(2);
 /// Bytes of pages that SQLite keeps in memory for us.
@@ -30,7 +30,8 @@ const TABLES: &str = "
         parent TEXT,
         name TEXT,
         preview TEXT NOT NULL,
-        thread TEXT NOT NULL
+        thread TEXT NOT NULL,
+        continues TEXT
     ) WITHOUT ROWID;
     CREATE TABLE unreadable (
         path TEXT PRIMARY KEY,
@@ -41,6 +42,8 @@ const TABLES: &str = "
     CREATE INDEX by_created ON threads (archived, listed, created_ms, id);
     CREATE INDEX by_updated ON threads (archived, listed, updated_ms, id);
     CREATE INDEX by_recency ON threads (archived, listed, recency_ms, id);
+    CREATE INDEX by_parent ON threads (parent, created_ms) WHERE parent IS NOT NULL;
+    CREATE INDEX by_continued ON threads (continues) WHERE continues IS NOT NULL;
     CREATE INDEX by_stamp ON threads (id, path, archived, listed, mtime_ms, size);
 ";
 

@@ -5,10 +5,21 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use loomd_base::ThreadId;
 use loomd_protocol::Thread;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::row::{self, STORED, Stored, ThreadRow};
 use crate::{Error, file};
+
+/// Descendants of one thread at most.
+pub const DESCENDANTS_MAX: u32 = 1000;
+
+/// The table `below` of the descendants of a thread, with their depth. It ends at depth 64:
+/// what parents say of each other in files may go round in a circle.
+pub(crate) const WITH_BELOW: &str = "WITH RECURSIVE below (id, depth) AS (
+    SELECT id, 1 FROM threads WHERE parent = ?
+    UNION
+    SELECT threads.id, depth + 1 FROM threads JOIN below ON parent = below.id WHERE depth < 64
+)";
 
 /// The index of one home folder.
 pub struct Index {
@@ -89,6 +100,44 @@ impl Index {
         self.with(|connection| {
             connection.execute("DELETE FROM threads WHERE id = ?1", [id.to_string()])?;
             Ok(())
+        })
+    }
+
+    /// The threads that this one started as subagents, those that they started, and so on:
+    /// parents before their children. At most [`DESCENDANTS_MAX`], and none deeper than 64.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn descendants(&self, id: ThreadId) -> Result<Vec<ThreadId>, Error> {
+        let ids = self.with(|connection| {
+            let mut statement = connection.prepare_cached(&format!(
+                "{WITH_BELOW} SELECT id FROM below JOIN threads USING (id) WHERE id <> ?
+                 GROUP BY id ORDER BY min(depth), created_ms, id LIMIT ?"
+            ))?;
+            let rows = statement.query_map(
+                params![id.to_string(), id.to_string(), DESCENDANTS_MAX],
+                |row| row.get::<_, String>(0),
+            )?;
+            Ok(rows.collect::<Result<Vec<_>, _>>()?)
+        })?;
+        Ok(ids.iter().filter_map(|id| id.parse().ok()).collect())
+    }
+
+    /// Whether another thread's file continues one of these files.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn is_continued(&self, id: ThreadId, file_ids: &[String]) -> Result<bool, Error> {
+        self.with(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM threads WHERE continues = ?1 AND id <> ?2)",
+            )?;
+            for file_id in file_ids {
+                if statement.query_row(params![file_id, id.to_string()], |row| row.get(0))? {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
         })
     }
 

@@ -22,7 +22,7 @@ mod refresh;
 mod row;
 
 pub use cursor::InvalidCursor;
-pub use index::Index;
+pub use index::{DESCENDANTS_MAX, Index};
 pub use list::{Direction, ListQuery, PAGE_DEFAULT, PAGE_MAX, Page, SortKey};
 pub use refresh::Refreshed;
 pub use row::{FileRow, ThreadRow};

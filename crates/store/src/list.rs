@@ -7,7 +7,7 @@ use rusqlite::types::Value;
 
 use crate::Error;
 use crate::cursor::Cursor;
-use crate::index::Index;
+use crate::index::{Index, WITH_BELOW};
 use crate::row::{STORED, Stored};
 
 /// Threads of a page when the client names no limit.
@@ -62,6 +62,8 @@ pub struct ListQuery {
     pub originators: Vec<String>,
     /// The thread that started it as a subagent.
     pub parent: Option<String>,
+    /// A thread that started it, or one that did so, and so on.
+    pub ancestor: Option<String>,
     /// Threads to leave out.
     pub excluded: Vec<String>,
     /// Must stand in the name or the preview, letter by letter (as on 0.169.0 and 0.131.0).
@@ -183,6 +185,10 @@ fn statement(query: &ListQuery, cursor: Option<&Cursor>, limit: usize) -> (Strin
     one_of("originator", "", &mut query.originators.iter().cloned());
     one_of("parent", "", &mut query.parent.iter().cloned());
     one_of("id", "NOT", &mut query.excluded.iter().cloned());
+    if let Some(ancestor) = &query.ancestor {
+        sql.push_str(&format!(" AND id IN ({WITH_BELOW} SELECT id FROM below)"));
+        values.push(Value::from(ancestor.clone()));
+    }
     if let Some(term) = &query.search_term {
         sql.push_str(" AND (instr(coalesce(name, ''), ?) OR instr(preview, ?))");
         values.extend([Value::from(term.clone()), Value::from(term.clone())]);

@@ -41,6 +41,8 @@ pub struct ThreadRow {
     pub listed: bool,
     /// What kind of source it has, in the words of the list's filter.
     pub source_kind: &'static str,
+    /// The file that its file continues, by its id; `None` leaves what is known.
+    pub continues: Option<String>,
 }
 
 /// The columns that make a client's view of a thread.
@@ -89,12 +91,12 @@ pub(crate) fn write(connection: &Connection, row: &ThreadRow) -> Result<(), Erro
     };
     connection
         .prepare_cached(
-            "INSERT INTO threads VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17)
+            "INSERT INTO threads VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18)
              ON CONFLICT (id) DO UPDATE SET
                 path = ?2, archived = ?3, mtime_ms = ?4, size = ?5, created_ms = ?6,
                 updated_ms = ?7, recency_ms = ?8, listed = ?9, provider = ?10, source_kind = ?11,
                 cwd = ?12, originator = ?13, parent = ?14, name = coalesce(?15, name),
-                preview = ?16, thread = ?17",
+                preview = ?16, thread = ?17, continues = coalesce(?18, continues)",
         )?
         .execute(params![
             row.file.id.to_string(),
@@ -114,6 +116,7 @@ pub(crate) fn write(connection: &Connection, row: &ThreadRow) -> Result<(), Erro
             thread.name,
             thread.preview,
             serde_json::to_string(&kept)?,
+            row.continues,
         ])?;
     Ok(())
 }

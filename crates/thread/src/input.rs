@@ -99,7 +99,10 @@ pub enum Command {
         turn_id: String,
     },
     /// Tell where the thread stands, without subscribing.
-    View,
+    View {
+        /// With all its turns.
+        turns: bool,
+    },
     /// Mark the thread read or unread.
     UpdateReadState {
         /// The read state the client knows.

@@ -223,9 +223,13 @@ impl Thread {
                 message,
             } => self.on_steer(cx, reply, &expected_turn_id, message),
             Command::Interrupt { turn_id } => self.on_interrupt(cx, reply, &turn_id),
-            Command::View => {
-                let view = Box::new(self.view());
-                self.reply(reply, Reply::View(view));
+            Command::View { turns } => {
+                let view = if turns {
+                    self.view()
+                } else {
+                    self.view_within(None)
+                };
+                self.reply(reply, Reply::View(Box::new(view)));
             }
             Command::SetName(name) => self.on_set_name(reply, &name),
             Command::UpdateSettings(patch) => self.on_update_settings(cx, reply, *patch),

@@ -18,7 +18,7 @@ pub(crate) use find::find_segment;
 pub use find::{FileStamp, Found, find, scan};
 pub use name::{RolloutName, date_folder, file_name, home_of, parse};
 pub use names::{NAME_LINE_BYTES_MAX, append_name, read_names};
-pub use shift::{archive, remove, unarchive};
+pub use shift::{archive, file_ids, remove, unarchive};
 
 /// Folder of live threads, in the home folder.
 pub const SESSIONS: &str = "sessions";

@@ -50,6 +50,25 @@ pub fn remove(home: &Path, thread: ThreadId) -> Result<bool> {
     Ok(any)
 }
 
+/// The ids by which other files say that they continue one of this thread's: its own,
+/// and those of its later segments.
+///
+/// # Errors
+/// When the folders cannot be read.
+pub fn file_ids(home: &Path, thread: ThreadId) -> Result<Vec<String>> {
+    let mut ids = vec![thread.to_string()];
+    for root in [SESSIONS, ARCHIVED] {
+        let root = home.join(root);
+        let found = segments(&root, thread).map_err(io_error("read", &root))?;
+        ids.extend(
+            found
+                .iter()
+                .filter_map(|(name, _)| Some(name.segment?.to_string())),
+        );
+    }
+    Ok(ids)
+}
+
 fn shift(
     home: &Path,
     thread: ThreadId,
@@ -107,6 +126,7 @@ mod tests {
         );
         assert_eq!(unarchive(home, thread).unwrap(), None);
 
+        assert_eq!(file_ids(home, thread).unwrap(), [A, SEGMENT]);
         assert!(remove(home, thread).unwrap());
         assert!(!remove(home, thread).unwrap());
         assert_eq!(find(home, thread).unwrap(), None);

@@ -50,7 +50,11 @@ pub(crate) fn folders(server: &Server, named: Vec<String>) -> Vec<String> {
 /// The working folder of a loaded thread.
 async fn thread_cwd(server: &Server, thread_id: &str) -> ApiResult<String> {
     let id = parse_thread_id(thread_id)?;
-    match server.registry.ask(id, Command::View).await {
+    match server
+        .registry
+        .ask(id, Command::View { turns: false })
+        .await
+    {
         Some(Ok(Reply::View(view))) => Ok(view.settings.cwd.as_str().to_owned()),
         Some(_) | None => Err(ApiError::thread_not_found(thread_id)),
     }

@@ -11,6 +11,7 @@ pub(crate) mod offset;
 pub(crate) mod paging;
 pub(crate) mod redact;
 pub(crate) mod skills;
+pub(crate) mod thread_archive;
 pub(crate) mod thread_goal;
 pub(crate) mod thread_manage;
 pub(crate) mod thread_metadata;
@@ -34,6 +35,7 @@ pub(crate) fn routes() -> Vec<Route> {
         connection::routes(),
         extensions::routes(),
         skills::routes(),
+        thread_archive::routes(),
         thread_goal::routes(),
         thread_manage::routes(),
         thread_metadata::routes(),

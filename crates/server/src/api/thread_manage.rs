@@ -1,18 +1,14 @@
 //! Acting on a thread without a turn.
 
-use loomd_base::ThreadId;
 use loomd_events::HistoryItem;
 use loomd_protocol::{
-    ServerNotification, ThreadArchiveParams, ThreadArchiveResponse, ThreadArchivedNotification,
-    ThreadBackgroundTerminal, ThreadBackgroundTerminalsCleanParams,
+    ServerNotification, ThreadBackgroundTerminal, ThreadBackgroundTerminalsCleanParams,
     ThreadBackgroundTerminalsCleanResponse, ThreadBackgroundTerminalsListParams,
     ThreadBackgroundTerminalsListResponse, ThreadBackgroundTerminalsTerminateParams,
-    ThreadBackgroundTerminalsTerminateResponse, ThreadDeleteParams, ThreadDeleteResponse,
-    ThreadDeletedNotification, ThreadInjectItemsParams, ThreadInjectItemsResponse,
+    ThreadBackgroundTerminalsTerminateResponse, ThreadInjectItemsParams, ThreadInjectItemsResponse,
     ThreadNameUpdatedNotification, ThreadReadStateUpdateParams, ThreadReadStateUpdateResponse,
     ThreadSetNameParams, ThreadSetNameResponse, ThreadSettingsUpdateParams,
-    ThreadSettingsUpdateResponse, ThreadUnarchiveParams, ThreadUnarchiveResponse,
-    ThreadUnarchivedNotification, ThreadUnloadParams, ThreadUnloadResponse, ThreadUnloadStatus,
+    ThreadSettingsUpdateResponse, ThreadUnloadParams, ThreadUnloadResponse, ThreadUnloadStatus,
     ThreadUnsubscribeParams, ThreadUnsubscribeResponse, ThreadUnsubscribeStatus, methods,
 };
 use loomd_thread::{Command, Reply, SettingsPatch};
@@ -21,7 +17,7 @@ use serde_json::value::RawValue;
 use crate::assemble;
 use crate::errors::{ApiError, ApiResult, wrong_reply};
 use crate::host::{Responder, broadcast};
-use crate::ids::{locate, parse_session_id, parse_thread_id};
+use crate::ids::{locate, parse_thread_id};
 use crate::router::{Answer, Cx, Route, ThreadCall, on_read, on_thread, raw};
 
 pub(crate) fn routes() -> Vec<Route> {
@@ -29,10 +25,7 @@ pub(crate) fn routes() -> Vec<Route> {
         raw::<methods::ThreadUnsubscribe, _>(unsubscribe),
         raw::<methods::ThreadUnload, _>(unload),
         raw::<methods::ThreadNameSet, _>(set_name),
-        raw::<methods::ThreadArchive, _>(archive),
-        raw::<methods::ThreadUnarchive, _>(unarchive),
         on_thread::<methods::ThreadSettingsUpdate, _>(update_settings),
-        raw::<methods::ThreadDelete, _>(delete),
         on_thread::<methods::ThreadInjectItems, _>(inject_items),
         on_thread::<methods::ThreadReadStateUpdate, _>(update_read_state),
         on_read::<methods::ThreadBackgroundTerminalsList, _>(terminals),
@@ -137,75 +130,6 @@ async fn name_stored(cx: &Cx, id: loomd_base::ThreadId, name: &str) -> ApiResult
     Ok(name)
 }
 
-/// A loaded thread is ended first, whatever it does; then its file moves.
-async fn archive(cx: Cx, params: ThreadArchiveParams, answer: Answer<methods::ThreadArchive>) {
-    let result = archive_thread(&cx, &params.thread_id).await;
-    let note = result.as_ref().ok().map(|()| {
-        ServerNotification::ThreadArchived(ThreadArchivedNotification {
-            thread_id: params.thread_id.clone(),
-        })
-    });
-    answer.send(result.map(|()| ThreadArchiveResponse {}));
-    if let Some(note) = note {
-        broadcast(&cx.server.peers, &note, cx.server.clock.now().wall_ms);
-    }
-}
-
-async fn archive_thread(cx: &Cx, thread_id: &str) -> ApiResult<()> {
-    let id = parse_session_id(thread_id)?;
-    if is_ephemeral(cx, id).await {
-        return Err(ApiError::no_rollout(thread_id));
-    }
-    cx.server.registry.close(id).await;
-    let server = cx.server.clone();
-    let moved = crate::blocking(move || server.library.archive(id)).await??;
-    if moved {
-        Ok(())
-    } else {
-        Err(ApiError::no_rollout(thread_id))
-    }
-}
-
-/// Whether this is a loaded thread that keeps nothing: it goes on as it is.
-async fn is_ephemeral(cx: &Cx, id: ThreadId) -> bool {
-    let reply = cx.server.registry.ask(id, Command::View).await;
-    reply
-        .and_then(Result::ok)
-        .and_then(Reply::into_view)
-        .is_some_and(|view| view.thread.ephemeral)
-}
-
-/// Like archive, but the files are removed.
-async fn delete(cx: Cx, params: ThreadDeleteParams, answer: Answer<methods::ThreadDelete>) {
-    let result = delete_thread(&cx, &params.thread_id).await;
-    let note = result.as_ref().ok().map(|()| {
-        ServerNotification::ThreadDeleted(ThreadDeletedNotification {
-            thread_id: params.thread_id.clone(),
-        })
-    });
-    answer.send(result.map(|()| ThreadDeleteResponse {}));
-    if let Some(note) = note {
-        broadcast(&cx.server.peers, &note, cx.server.clock.now().wall_ms);
-    }
-}
-
-async fn delete_thread(cx: &Cx, thread_id: &str) -> ApiResult<()> {
-    let id = parse_thread_id(thread_id)?;
-    if is_ephemeral(cx, id).await {
-        return Err(ApiError::invalid(format!(
-            "thread is not persisted and cannot be deleted: {thread_id}"
-        )));
-    }
-    let was_loaded = cx.server.registry.close(id).await;
-    let server = cx.server.clone();
-    let removed = crate::blocking(move || server.library.remove(id)).await??;
-    if removed || was_loaded {
-        Ok(())
-    } else {
-        Err(ApiError::no_rollout(thread_id))
-    }
-}
-
 async fn update_read_state(
     _cx: Cx,
     params: ThreadReadStateUpdateParams,
@@ -279,36 +203,6 @@ async fn clean_terminals(
         .with_tools(id, |tools| tools.clean())
         .await?;
     Ok(ThreadBackgroundTerminalsCleanResponse {})
-}
-
-async fn unarchive(
-    cx: Cx,
-    params: ThreadUnarchiveParams,
-    answer: Answer<methods::ThreadUnarchive>,
-) {
-    let result = unarchive_thread(&cx, &params.thread_id).await;
-    let note = result.as_ref().ok().map(|response| {
-        ServerNotification::ThreadUnarchived(ThreadUnarchivedNotification {
-            thread_id: response.thread.id.clone(),
-        })
-    });
-    answer.send(result);
-    if let Some(note) = note {
-        broadcast(&cx.server.peers, &note, cx.server.clock.now().wall_ms);
-    }
-}
-
-async fn unarchive_thread(cx: &Cx, thread_id: &str) -> ApiResult<ThreadUnarchiveResponse> {
-    let id = parse_session_id(thread_id)?;
-    let server = cx.server.clone();
-    let thread = crate::blocking(move || server.library.unarchive(id)).await??;
-    thread
-        .map(|thread| ThreadUnarchiveResponse { thread })
-        .ok_or_else(|| {
-            ApiError::invalid(format!(
-                "no archived rollout found for thread id {thread_id}"
-            ))
-        })
 }
 
 async fn update_settings(

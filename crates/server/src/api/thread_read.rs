@@ -83,7 +83,10 @@ pub(super) async fn history(cx: &Cx, id: ThreadId, method: &str) -> ApiResult<Se
 /// Looks at a thread without loading it. `None` when there is none.
 async fn look(server: &Arc<Server>, id: ThreadId, with_turns: bool) -> ApiResult<Option<Seen>> {
     // One that is on its way out refuses: then what is on disk is what there is.
-    let reply = server.registry.ask(id, Command::View).await;
+    let reply = server
+        .registry
+        .ask(id, Command::View { turns: with_turns })
+        .await;
     if let Some(view) = reply.and_then(Result::ok).and_then(Reply::into_view) {
         return Ok(Some(Seen {
             readable: view.materialized,

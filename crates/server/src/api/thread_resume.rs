@@ -132,7 +132,11 @@ async fn prepare(cx: &Cx, params: &mut ThreadResumeParams) -> ApiResult<Ready> {
 
 /// A running thread is only resumed by the path that it writes to.
 async fn check_path(server: &Server, id: ThreadId, requested: &str) -> ApiResult<()> {
-    let view = match server.registry.ask(id, Command::View).await {
+    let view = match server
+        .registry
+        .ask(id, Command::View { turns: false })
+        .await
+    {
         Some(reply) => reply
             .map_err(|error| error.for_resume(&id.to_string()))?
             .into_view()

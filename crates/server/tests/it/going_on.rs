@@ -115,7 +115,7 @@ async fn what_waits_survives_a_restart_and_begins_behind_the_resume() {
         .await
         .expect("resumed");
     assert_eq!(turns_begun_with(&mut client, 2).await, ["first", "second"]);
-    let state = server.home().join("thread_state");
+    let state = server.home().join("loomd/thread_state");
     let left = std::fs::read_dir(state).expect("a folder").count();
     assert_eq!(left, 0, "nothing is kept of a queue that is empty");
 }
@@ -131,7 +131,7 @@ async fn what_began_before_a_crash_does_not_begin_again() {
     enqueue(&mut client, &thread, "once").await;
     let file = server
         .home()
-        .join("thread_state")
+        .join("loomd/thread_state")
         .join(format!("{thread}.json"));
     let before = std::fs::read(&file).expect("what waits is on disk");
     server.open_gate("end");
@@ -346,7 +346,7 @@ async fn a_damaged_state_is_put_aside_and_told_of() {
     let thread = client.start_thread(&server.work()).await;
     client.run_turn(&thread, "go").await;
     server.server.shutdown().await;
-    let folder = server.home().join("thread_state");
+    let folder = server.home().join("loomd/thread_state");
     std::fs::create_dir_all(&folder).expect("a folder");
     std::fs::write(folder.join(format!("{thread}.json")), "{").expect("written");
 

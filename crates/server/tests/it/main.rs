@@ -3,6 +3,7 @@
 
 mod approvals;
 mod extensions;
+mod families;
 mod forks;
 mod going_on;
 mod handshake;

@@ -141,7 +141,7 @@ async fn the_memory_mode_is_kept_and_a_lost_thread_leaves_nothing() {
         .expect("read");
     assert_eq!(read["summary"], Value::Null);
     let files = || {
-        let folder = std::fs::read_dir(server.home().join("thread_state")).expect("a folder");
+        let folder = std::fs::read_dir(server.home().join("loomd/thread_state")).expect("a folder");
         let names = folder.map(|entry| entry.expect("an entry").file_name());
         names.collect::<Vec<_>>()
     };

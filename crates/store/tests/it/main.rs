@@ -38,6 +38,7 @@ fn file(n: u32) -> FileRow {
 
 fn row(n: u32) -> ThreadRow {
     ThreadRow {
+        continues: None,
         file: file(n),
         thread: thread(n),
         created_ms: i64::from(n) * 1000,
@@ -242,4 +243,58 @@ fn a_page_has_25_threads_by_default_100_at_most_and_1_at_least() {
         [count(None), count(Some(1000)), count(Some(0))],
         [25, 100, 1]
     );
+}
+
+#[test]
+fn descendants_come_parents_first_and_a_circle_ends() {
+    let home = tempfile::tempdir().expect("a folder");
+    let index = Index::new(home.path());
+    // 2 and 3 are of 1, 4 is of 2, and 5 and 6 are of each other.
+    for (n, parent) in [(1, None), (4, Some(2)), (3, Some(1)), (2, Some(1))] {
+        child(&index, n, parent);
+    }
+    for (n, parent) in [(5, 6), (6, 5)] {
+        child(&index, n, Some(parent));
+    }
+    let below = |n| index.descendants(id(n)).expect("ids");
+    assert_eq!(below(1), [id(2), id(3), id(4)]);
+    assert_eq!(below(4), []);
+    assert_eq!(below(5), [id(6)]);
+    let query = ListQuery {
+        ancestor: Some(id(1).to_string()),
+        direction: Direction::Ascending,
+        ..ListQuery::default()
+    };
+    assert_eq!(
+        numbers(&index, &query).0,
+        ["prompt 2", "prompt 3", "prompt 4"]
+    );
+    let query = ListQuery {
+        parent: Some(id(1).to_string()),
+        ..query
+    };
+    assert_eq!(numbers(&index, &query).0, ["prompt 2", "prompt 3"]);
+}
+
+fn child(index: &Index, n: u32, parent: Option<u32>) {
+    let mut row = row(n);
+    row.thread.parent_thread_id = parent.map(|parent| id(parent).to_string());
+    index.upsert(&row).expect("a row is written");
+}
+
+#[test]
+fn it_is_known_what_another_file_continues_also_when_its_thread_is_told_anew() {
+    let home = tempfile::tempdir().expect("a folder");
+    let index = filled(home.path(), 3);
+    let continues = ThreadRow {
+        continues: Some(id(1).to_string()),
+        ..row(2)
+    };
+    index.upsert(&continues).expect("a row is written");
+    index.upsert(&row(2)).expect("a row is written");
+    let is_continued = |n, files: &[String]| index.is_continued(id(n), files).expect("read");
+    assert!(is_continued(1, &["other".to_owned(), id(1).to_string()]));
+    assert!(!is_continued(3, &[id(3).to_string()]));
+    // What continues itself is no reason to keep it.
+    assert!(!is_continued(2, &[id(1).to_string()]));
 }

@@ -194,7 +194,7 @@ impl Player {
                 let turn_id = self.turn_named(rest);
                 self.command(Command::Interrupt { turn_id })
             }
-            "view" => self.command(Command::View),
+            "view" => self.command(Command::View { turns: true }),
             "name" => self.command(Command::SetName(rest.to_owned())),
             "close" => self.command(Command::Close),
             "timer" => Input::TimerFired,

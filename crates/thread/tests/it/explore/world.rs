@@ -275,7 +275,7 @@ impl World {
             Letter::Close => Command::Close,
             Letter::Queue => Command::Enqueue(Box::new(script::queued("", "more"))),
             Letter::QueueStart => Command::StartQueued { id: None },
-            _ => Command::View,
+            _ => Command::View { turns: true },
         };
         self.ask_core(command);
         if letter == Letter::QueueStart && self.verdict.is_none() {
