@@ -143,6 +143,11 @@ def forking(stage):
     stage.settle()
     stage.client("a").request("thread/fork", {"threadId": thread, "lastTurnId": "nope"})
     stage.client("a").request("thread/fork", {"threadId": thread, "ephemeral": True})
+    fork = stage.client("a").request("thread/fork", {"threadId": thread, "ephemeral": True, "excludeTurns": True})
+    stage.settle()
+    stage.turn("a", fork["thread"]["id"], SAY)
+    for cut in ({"beforeTurnId": "nope"}, {"beforeTurnId": "a", "lastTurnId": "b"}):
+        stage.client("a").request("thread/fork", {"threadId": thread, "excludeTurns": True, **cut})
     stage.settle()
 
 
@@ -203,12 +208,7 @@ def bad_requests(stage):
 SCENES = [subscriptions, unloading, forking, archiving, reverting, ephemeral, without_turns, bad_requests]
 
 # scene: the differing lines that are meant, and why
-ALLOWED = {
-    ("forking", "a"): {
-        "-refused -32600 ephemeral paginated thread/fork requires `excludeTurns: true`": "ephemeral forks are not built",
-        "+refused -32601 thread/fork with ephemeral, attachToSource or beforeTurnId is not supported yet": "as above",
-    },
-}
+ALLOWED = {}
 
 
 def play(program, home):

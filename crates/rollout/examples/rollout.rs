@@ -61,7 +61,7 @@ fn fork(file: &Path, thread: &str) -> Result<(), Failure> {
     meta.created_ms = NOW_MS;
     let fork = Fork {
         source: file,
-        last_turn_id: None,
+        cut: &loomd_rollout::Cut::Whole,
         meta: &meta,
     };
     let (writer, _) = Writer::fork(home, &fork)?;

@@ -12,13 +12,13 @@ use loomd_events::{SessionMeta, ThreadSnapshot, TurnEndReason};
 use loomd_protocol::{ItemKind, Turn};
 
 use crate::context;
-use crate::decode::Decoded;
+use crate::decode::{Decoded, TurnState};
 use crate::encode::{Encoder, ItemPlace, Place};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, io_error};
 use crate::event::{RolledBack, TokenCount};
 use crate::layout::{SESSIONS, date_folder, file_name, home_of};
 use crate::lock::WriterLock;
-use crate::read::{load, restore_unfinished};
+use crate::read::{decode, load, restore_unfinished};
 use crate::writer::{Writer, ending};
 
 /// A fork to be made.
@@ -26,10 +26,37 @@ use crate::writer::{Writer, ending};
 pub struct Fork<'a> {
     /// The source's live file; its writer may be at work.
     pub source: &'a Path,
-    /// The last turn to take over; `None` takes all, the last one interrupted if it runs.
-    pub last_turn_id: Option<&'a str>,
+    /// How much of it.
+    pub cut: &'a Cut,
     /// The first line of the new thread.
     pub meta: &'a SessionMeta,
+}
+
+/// How much of a thread a fork begins with.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Cut {
+    /// All of it, the last turn interrupted if it runs.
+    #[default]
+    Whole,
+    /// This turn, which has ended, and what was before it.
+    Through(String),
+    /// What was before this turn.
+    Before(String),
+}
+
+/// The history of a fork that is not written down.
+///
+/// # Errors
+/// As [`Writer::fork`], but for what concerns its file.
+pub fn fork_in_memory(fork: &Fork<'_>) -> Result<ThreadSnapshot> {
+    let decoded = source(fork)?;
+    let mut encoder = Encoder::new(Some(0));
+    let meta = fork.meta;
+    encoder.session_meta(meta.created_ms, meta, None);
+    copy(&decoded, meta, meta.created_ms, &mut encoder);
+    let read = decode(&*encoder.bytes).map_err(io_error("read", fork.source))?;
+    let (snapshot, _) = read.ok_or_else(|| Error::NoMeta(fork.source.to_owned()))?;
+    Ok(snapshot)
 }
 
 impl Writer {
@@ -37,15 +64,10 @@ impl Writer {
     /// kept; event numbers begin anew.
     ///
     /// # Errors
-    /// [`Error::NoTurn`] and [`Error::TurnInProgress`] for a bad `last_turn_id`, else as
+    /// [`Error::NoTurn`] and [`Error::TurnInProgress`] for a bad cut, else as
     /// [`crate::read()`] for the source and [`Writer::create`] for the new thread.
     pub fn fork(home: &Path, fork: &Fork<'_>) -> Result<(Self, ThreadSnapshot)> {
-        let decoded = source(fork.source, fork.last_turn_id)?;
-        if let Some(last) = fork.last_turn_id
-            && decoded.open_turn_id() == Some(last)
-        {
-            return Err(Error::TurnInProgress(last.to_owned()));
-        }
+        let decoded = source(fork)?;
         let meta = fork.meta;
         let lock = WriterLock::take(home, meta.id)?;
         let folder = home.join(SESSIONS).join(date_folder(meta.created_ms));
@@ -88,8 +110,35 @@ impl Writer {
     }
 }
 
-/// The source's history, with what a running writer has not finished.
-fn source(path: &Path, last_turn_id: Option<&str>) -> Result<Decoded> {
+/// As much of the source's history as the fork begins with.
+fn source(fork: &Fork<'_>) -> Result<Decoded> {
+    match fork.cut {
+        Cut::Whole => replayed(fork.source, None),
+        Cut::Through(last) => {
+            let decoded = replayed(fork.source, Some(last))?;
+            if decoded.open_turn_id() == Some(last) {
+                return Err(Error::TurnInProgress(last.clone()));
+            }
+            Ok(decoded)
+        }
+        Cut::Before(turn) => {
+            let mut decoded = replayed(fork.source, None)?;
+            let is_it = |state: &TurnState| state.turn.id == *turn;
+            let at = decoded.turns.iter().position(is_it);
+            let at = at.ok_or_else(|| Error::NoTurn(turn.clone()))?;
+            if let Some(before) = at.checked_sub(1) {
+                let last = decoded.turns[before].turn.id.clone();
+                return replayed(fork.source, Some(&last));
+            }
+            decoded.history.clear();
+            decoded.turns.clear();
+            Ok(decoded)
+        }
+    }
+}
+
+/// The history of a file up to a turn, with what a running writer has not finished.
+fn replayed(path: &Path, last_turn_id: Option<&str>) -> Result<Decoded> {
     let (mut decoded, _) = load(path, last_turn_id.map(str::to_owned))?;
     if let Some(home) = home_of(path) {
         restore_unfinished(home, &mut decoded);

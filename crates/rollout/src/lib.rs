@@ -39,7 +39,7 @@ mod writer;
 
 pub use decode::Report;
 pub use error::{Error, Result};
-pub use fork::Fork;
+pub use fork::{Cut, Fork, fork_in_memory};
 pub use inflight::{JOURNAL_BYTES_MAX, OUTPUT_BYTES_MAX};
 pub use line::LINE_BYTES_MAX;
 pub use lock::WriterLock;

@@ -2,7 +2,7 @@
 
 use loomd_base::ThreadId;
 use loomd_events::SessionMeta;
-use loomd_rollout::{Error, Fork, Writer, layout, read, read_meta};
+use loomd_rollout::{Cut, Error, Fork, Writer, fork_in_memory, layout, read, read_meta};
 
 use crate::support::{Script, T0, fixture_home, history, meta, outline, started, thread};
 
@@ -43,7 +43,7 @@ fn a_fork_of_a_running_thread_takes_all_with_the_last_turn_interrupted() {
     let meta = fork_meta();
     let fork = Fork {
         source: writer.path(),
-        last_turn_id: None,
+        cut: &Cut::Whole,
         meta: &meta,
     };
     let (forked, snapshot) = Writer::fork(home.path(), &fork).unwrap();
@@ -64,7 +64,7 @@ fn a_fork_ends_with_the_turn_it_names() {
     let meta = fork_meta();
     let mut fork = Fork {
         source: writer.path(),
-        last_turn_id: Some("t1"),
+        cut: &Cut::Through("t1".to_owned()),
         meta: &meta,
     };
     let (forked, snapshot) = Writer::fork(home.path(), &fork).unwrap();
@@ -76,12 +76,40 @@ fn a_fork_ends_with_the_turn_it_names() {
     assert!(texts(&snapshot.history).contains("ask t1"));
     assert!(!texts(&snapshot.history).contains("ask t2"));
     drop(forked);
-    fork.last_turn_id = Some("t3");
+    let running = Cut::Through("t3".to_owned());
+    fork.cut = &running;
     let refused = Writer::fork(home.path(), &fork).unwrap_err();
     assert!(matches!(refused, Error::TurnInProgress(turn) if turn == "t3"));
-    fork.last_turn_id = Some("t9");
-    let refused = Writer::fork(home.path(), &fork).unwrap_err();
-    assert!(matches!(refused, Error::NoTurn(turn) if turn == "t9"));
+    let unknown = [Cut::Through("t9".to_owned()), Cut::Before("t9".to_owned())];
+    for cut in &unknown {
+        fork.cut = cut;
+        let refused = Writer::fork(home.path(), &fork).unwrap_err();
+        assert!(matches!(refused, Error::NoTurn(turn) if turn == "t9"));
+    }
+}
+
+#[test]
+fn a_fork_ends_before_the_turn_it_names() {
+    let home = tempfile::tempdir().unwrap();
+    let (writer, _) = source(home.path());
+    let meta = fork_meta();
+    for (turn, left) in [("t3", 2), ("t2", 1), ("t1", 0)] {
+        let cut = Cut::Before(turn.to_owned());
+        let fork = Fork {
+            source: writer.path(),
+            cut: &cut,
+            meta: &meta,
+        };
+        let (forked, snapshot) = Writer::fork(home.path(), &fork).unwrap();
+        assert_eq!(snapshot.turns.len(), left, "before {turn}");
+        assert!(!texts(&snapshot.history).contains(&format!("ask {turn}")));
+        // In memory it is the same thread, and nothing is written.
+        let path = forked.path().to_owned();
+        drop(forked);
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(fork_in_memory(&fork).unwrap(), snapshot);
+        assert!(!path.exists());
+    }
 }
 
 #[test]
@@ -98,7 +126,7 @@ fn a_fork_of_a_reference_s_thread_needs_no_other_file() {
         let meta = fork_meta();
         let fork = Fork {
             source: &path,
-            last_turn_id: None,
+            cut: &Cut::Whole,
             meta: &meta,
         };
         let original = read(&path).unwrap();

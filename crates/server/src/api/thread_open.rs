@@ -6,11 +6,12 @@ use loomd_base::ThreadId;
 use loomd_protocol::{
     Thread, ThreadForkParams, ThreadForkResponse, ThreadStartParams, ThreadStartResponse, methods,
 };
+use loomd_rollout::Cut;
 use loomd_thread::{Command, Reply, View};
 
 use crate::assemble::{self, Overrides};
 use crate::errors::{ApiError, ApiResult, wrong_reply};
-use crate::host::{Launch, Responder};
+use crate::host::{ForkKind, Launch, Responder};
 use crate::ids::{self, parse_session_id};
 use crate::router::{Answer, Cx, Route, raw};
 
@@ -75,19 +76,35 @@ async fn fork(cx: Cx, params: ThreadForkParams, answer: Answer<methods::ThreadFo
 
 async fn prepare_fork(cx: &Cx, params: ThreadForkParams) -> ApiResult<Launch> {
     assemble::not_both(&params.permissions, &params.sandbox, "sandbox")?;
-    if params.ephemeral || params.attach_to_source || params.before_turn_id.is_some() {
-        return Err(ApiError::not_supported(
-            "thread/fork with ephemeral, attachToSource or beforeTurnId",
+    if params.attach_to_source {
+        return Err(ApiError::not_supported("thread/fork with attachToSource"));
+    }
+    if params.ephemeral && !params.exclude_turns {
+        return Err(ApiError::invalid(
+            "ephemeral paginated thread/fork requires `excludeTurns: true`",
         ));
     }
+    let cut = match (&params.last_turn_id, &params.before_turn_id) {
+        (Some(_), Some(_)) => {
+            return Err(ApiError::invalid(
+                "`beforeTurnId` cannot be combined with `lastTurnId`",
+            ));
+        }
+        (Some(last), None) => Cut::Through(last.clone()),
+        (None, Some(turn)) => Cut::Before(turn.clone()),
+        (None, None) => Cut::Whole,
+    };
     let source = match &params.path {
         Some(path) => ids::thread_of_path(path)?,
         None => parse_session_id(&params.thread_id)?,
     };
     let found = ids::find_rollout(&cx.server, source).await?;
-    let last_turn_id = params.last_turn_id.clone();
+    let kind = ForkKind {
+        cut,
+        ephemeral: params.ephemeral,
+    };
     let overrides = Overrides::from_fork(params);
-    Ok(Launch::Forked(Box::new(overrides), found, last_turn_id))
+    Ok(Launch::Forked(Box::new(overrides), found, kind))
 }
 
 fn view(reply: Reply) -> ApiResult<Box<View>> {

@@ -8,6 +8,7 @@ use loomd_base::tasks::{Kind, spawn};
 use loomd_config::{Config, EnvironmentInherit, ShellEnvironmentPolicy};
 use loomd_events::StoredState;
 use loomd_model::{Model, ModelRequest, RequestIdentity};
+use loomd_rollout::Cut;
 use loomd_rollout::layout::Found;
 use loomd_thread::{Kept, ModelStart, Origin, Queued, Thread};
 use loomd_tools::{
@@ -33,8 +34,16 @@ pub(crate) enum Launch {
     Fresh(Box<Assembly>),
     /// It lies on disk.
     Stored(Box<Overrides>, Found),
-    /// It begins with another thread's history, up to a turn if one is named.
-    Forked(Box<Overrides>, Found, Option<String>),
+    /// It begins with another thread's history, or a part of it.
+    Forked(Box<Overrides>, Found, ForkKind),
+}
+
+/// What kind of fork is wanted.
+pub(crate) struct ForkKind {
+    /// How much of the source it begins with.
+    pub(crate) cut: Cut,
+    /// It keeps nothing on disk.
+    pub(crate) ephemeral: bool,
 }
 
 impl Launch {
@@ -79,9 +88,9 @@ impl Launch {
                 let server = Arc::clone(server);
                 crate::blocking(move || load_stored(&server, *overrides, &found.path)).await?
             }
-            Self::Forked(overrides, source, last_turn_id) => {
+            Self::Forked(overrides, source, kind) => {
                 let server = Arc::clone(server);
-                crate::blocking(move || load_forked(&server, id, *overrides, &source, last_turn_id))
+                crate::blocking(move || load_forked(&server, id, *overrides, &source, &kind))
                     .await?
             }
         }
@@ -171,7 +180,7 @@ fn load_forked(
     id: ThreadId,
     overrides: Overrides,
     source: &Found,
-    last_turn_id: Option<String>,
+    kind: &ForkKind,
 ) -> ApiResult<(Assembly, Recorder)> {
     let unreadable = |error: loomd_rollout::Error| ApiError::invalid(error.to_string());
     let summary = loomd_rollout::read_meta(&source.path).map_err(unreadable)?;
@@ -179,17 +188,29 @@ fn load_forked(
     let meta = assemble::fork_meta(server, id, summary.meta);
     let fork = loomd_rollout::Fork {
         source: &source.path,
-        last_turn_id: last_turn_id.as_deref(),
+        cut: &kind.cut,
         meta: &meta,
     };
-    let (writer, snapshot) = loomd_rollout::Writer::fork(&server.home, &fork).map_err(|error| {
+    let refused = |error: loomd_rollout::Error| {
         if let loomd_rollout::Error::TurnInProgress(turn) = &error {
             return ApiError::invalid(format!(
                 "lastTurnId '{turn}' identifies an in-progress turn"
             ));
         }
         unreadable(error)
-    })?;
+    };
+    if kind.ephemeral {
+        let snapshot = loomd_rollout::fork_in_memory(&fork).map_err(refused)?;
+        let mut assembly = assemble::stored(server, overrides, &source.path, None, snapshot)?;
+        assembly.setup.origin = Origin::Fork;
+        assembly.setup.info.path = None;
+        assembly.setup.info.ephemeral = true;
+        assembly.notice = None;
+        assembly.ephemeral = true;
+        let recorder = Recorder::fresh(server, &assembly);
+        return Ok((assembly, recorder));
+    }
+    let (writer, snapshot) = loomd_rollout::Writer::fork(&server.home, &fork).map_err(refused)?;
     let path = writer.path().to_owned();
     let mut assembly = assemble::stored(server, overrides, &path, name.clone(), snapshot)?;
     // Clients learn its status from the answer, as with any thread that was just made.

@@ -130,3 +130,85 @@ async fn a_background_terminal_outlives_its_turn_and_can_be_ended() {
         .expect("answered");
     assert_eq!(again["terminated"], false);
 }
+
+#[tokio::test]
+async fn an_ephemeral_fork_remembers_its_source_and_leaves_nothing_on_disk() {
+    let server = TestServer::new();
+    let mut client = server.client().await;
+    let source = client.start_thread(&server.work()).await;
+    client.run_turn(&source, "one").await;
+    let error = client
+        .request(
+            "thread/fork",
+            json!({"threadId": source, "ephemeral": true}),
+        )
+        .await
+        .expect_err("its turns cannot be listed");
+    assert_eq!(
+        error["message"],
+        "ephemeral paginated thread/fork requires `excludeTurns: true`"
+    );
+    let fork = client
+        .request(
+            "thread/fork",
+            json!({"threadId": source, "ephemeral": true, "excludeTurns": true}),
+        )
+        .await
+        .expect("forked");
+    let thread = &fork["thread"];
+    assert_eq!(
+        (&thread["ephemeral"], &thread["path"]),
+        (&json!(true), &Value::Null)
+    );
+    assert_eq!(thread["forkedFromId"], source);
+    assert_eq!(thread["preview"], "one");
+    let id = thread["id"].as_str().expect("an id");
+    client.run_turn(id, "two").await;
+    let error = client
+        .request("thread/fork", json!({"threadId": id, "excludeTurns": true}))
+        .await
+        .expect_err("it is not on disk");
+    assert_eq!(
+        error["message"],
+        format!("no rollout found for thread id {id}")
+    );
+    let list = client
+        .request("thread/list", json!({}))
+        .await
+        .expect("a list");
+    assert_eq!(list["data"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
+async fn a_fork_may_end_before_a_turn() {
+    let server = TestServer::new();
+    let mut client = server.client().await;
+    let source = client.start_thread(&server.work()).await;
+    client.run_turn(&source, "one").await;
+    let two = client.run_turn(&source, "two").await;
+    let two = &two.last().expect("a note")["params"]["turn"]["id"];
+    let fork = client
+        .request(
+            "thread/fork",
+            json!({"threadId": source, "beforeTurnId": two}),
+        )
+        .await
+        .expect("forked");
+    assert_eq!(fork["thread"]["turns"].as_array().map(Vec::len), Some(1));
+    for (cut, message) in [
+        (json!({"beforeTurnId": "nope"}), "turn not found: nope"),
+        (
+            json!({"beforeTurnId": two, "lastTurnId": two}),
+            "`beforeTurnId` cannot be combined with `lastTurnId`",
+        ),
+    ] {
+        let mut params = json!({"threadId": source});
+        let members = cut.as_object().expect("members").clone();
+        params.as_object_mut().expect("members").extend(members);
+        let error = client
+            .request("thread/fork", params)
+            .await
+            .expect_err("refused");
+        assert_eq!(error["message"], message);
+    }
+}
