@@ -204,11 +204,97 @@ def bad_requests(stage):
         stage.settle()
 
 
+def each(stage, thread, requests):
+    """One request after the other, each with all that comes of it."""
+    for method, more in requests:
+        stage.client("a").request(method, {"threadId": thread, **more})
+        stage.settle()
+
+
+def goals(stage):
+    thread = stage.thread("a")
+    stage.client("b")
+    each(stage, thread, [("thread/goal/" + verb, more) for verb, more in (
+        ("set", {"objective": " "}), ("set", {"objective": "x" * 4001}), ("set", {"tokenBudget": 0}), ("set", {}),
+        ("get", {}), ("clear", {}), ("set", {"objective": "do it", "status": "paused"}), ("get", {}),
+        ("set", {"objective": "other"}), ("set", {"status": "complete"}), ("clear", {}), ("clear", {}),
+        ("set", {"objective": "go on", "tokenBudget": 150}), ("set", {"status": "active"}),
+        ("set", {"status": "paused"}), ("set", {"tokenBudget": 250}), ("set", {"status": "active"}))])
+    other = stage.thread("a", ephemeral=True)
+    each(stage, other, [("thread/goal/get", {}), ("thread/goal/set", {"objective": "x"})])
+    each(stage, "01990000-0000-7000-8000-00000000dead", [("thread/goal/get", {}), ("thread/goal/clear", {})])
+
+
+def queueing(stage):
+    thread = stage.thread("a")
+    stage.turn("a", thread, [{"exec": "sleep 9"}, {"say": "x"}])
+    add = {name: start(thread, [{"say": name}])["input"] for name in ("one", "two", "three")}
+    each(stage, thread, [("thread/queue/add", {"input": text, "clientUserMessageId": name}) for name, text in add.items()])
+    ids = [entry["id"] for entry in stage.client("a").request("thread/queue/list", {"threadId": thread})["data"]]
+    each(stage, thread, [
+        ("thread/queue/list", {"limit": 1, "cursor": "zz"}), ("thread/queue/reorder", {"queuedSubmissionIds": ids[:2]}),
+        ("thread/queue/delete", {"queuedSubmissionId": ids[0]}), ("thread/queue/delete", {"queuedSubmissionId": ids[0]}),
+        ("thread/queue/start", {"queuedSubmissionId": "nope"}), ("thread/queue/add", {"input": [], "clientUserMessageId": "x"}),
+        ("thread/queue/update", {"queuedSubmissionId": "nope", "input": add["one"]})])
+    time.sleep(5)
+    stage.settle()
+    each(stage, thread, [("thread/queue/start", {}), ("thread/queue/list", {})])
+    each(stage, "01990000-0000-7000-8000-00000000dead", [("thread/queue/list", {})])
+
+
+def shell_commands(stage):
+    thread = stage.thread("a")
+    stage.client("b")
+    each(stage, thread, [("thread/shellCommand", more) for more in (
+        {"command": " "}, {"command": "echo hi; exit 3"}, {"command": "true"}, {"command": "ls", "timeoutMs": -1})])
+    stage.turn("a", thread, [{"exec": "sleep 2"}, {"say": "x"}])
+    each(stage, thread, [("thread/shellCommand", {"command": "echo joins"})])
+    time.sleep(2)
+    stage.settle()
+    each(stage, "01990000-0000-7000-8000-00000000dead", [("thread/shellCommand", {"command": "ls"})])
+
+
+def metadata(stage):
+    thread = stage.thread("a")
+    stage.turn("a", thread, SAY)
+    updates = ({}, {"gitInfo": {}}, {"gitInfo": {"sha": " "}}, {"gitInfo": {"branch": ""}}, {"gitInfo": {"sha": "abc"}},
+               {"projectId": "x"}, {"projectId": ""})
+    each(stage, thread, [("thread/metadata/update", more) for more in updates])
+    each(stage, thread, [("thread/memoryMode/set", {"mode": mode}) for mode in ("disabled", "enabled", "polluted")])
+    each(stage, thread, [("thread/memory/read", {}), ("thread/archive", {}), ("thread/metadata/update", updates[4])])
+    for unknown in ("01990000-0000-7000-8000-00000000dead", "zz"):
+        each(stage, unknown, [("thread/metadata/update", updates[4]), ("thread/memoryMode/set", {"mode": "disabled"}),
+                              ("thread/memory/read", {})])
+
+
+def reading(stage):
+    thread = stage.thread("a")
+    stage.turn("a", thread, SAY)
+    turn = stage.client("a").request("thread/turns/list", {"threadId": thread})["data"][0]["id"]
+    each(stage, thread, [
+        ("thread/items/read", {"turnId": turn, "itemIds": []}), ("thread/items/read", {"turnId": turn, "itemIds": ["x"]}),
+        ("thread/items/read", {"turnId": turn, "itemIds": ["x"] * 101}),
+        ("thread/items/list", {"cursor": {"type": "item", "itemId": "x"}}),
+        ("thread/items/list", {"turnId": turn, "cursor": {"type": "item", "itemId": "x"}}),
+        ("thread/timeline/list", {"cursor": "zz"}), ("thread/timeline/list", {}),
+        ("thread/search", {"searchTerm": " "}), ("thread/search", {"searchTerm": "x", "cursor": "zz"}),
+        ("thread/search", {"searchTerm": "x", "sortKey": "bad"}), ("thread/searchOccurrences", {"searchTerm": " "}),
+        ("thread/searchOccurrences", {"searchTerm": "x", "cursor": "zz"})])
+    each(stage, "01990000-0000-7000-8000-00000000dead", [
+        ("thread/items/read", {"turnId": "x", "itemIds": ["x"]}), ("thread/timeline/list", {}),
+        ("thread/searchOccurrences", {"searchTerm": "x"})])
+
+
 # What is not built has no scene; it comes with the methods.
-SCENES = [subscriptions, unloading, forking, archiving, reverting, ephemeral, without_turns, bad_requests]
+SCENES = [subscriptions, unloading, forking, archiving, reverting, ephemeral, without_turns, bad_requests, goals, queueing,
+          shell_commands, metadata, reading]
 
 # scene: the differing lines that are meant, and why
-ALLOWED = {}
+ALLOWED = {
+    ("queueing", "a"): {
+        "-thread/queue/changed": "the reference tells once more of a change that it told of, some time after it",
+    },
+}
 
 
 def play(program, home):

@@ -540,7 +540,7 @@ impl Thread {
             self.reply(reply, Reply::Done);
         }
         self.failed = error.is_some();
-        if status == TurnStatus::Completed {
+        if status == TurnStatus::Completed && self.leaves_something_to_read(&active.turn) {
             self.turn_is_unread(cx, active.turn.id.clone());
         }
         self.announce_status();

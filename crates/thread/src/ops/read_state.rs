@@ -5,8 +5,8 @@
 //! client must name the one it knows, so that two clients do not undo each other.
 
 use loomd_protocol::{
-    ServerNotification, ThreadReadStateChangedNotification, ThreadReadStateOperation,
-    ThreadUnreadPosition,
+    ItemKind, ServerNotification, ThreadItem, ThreadReadStateChangedNotification,
+    ThreadReadStateOperation, ThreadUnreadPosition, Turn,
 };
 
 use crate::thread::{Cx, Thread};
@@ -44,6 +44,18 @@ impl Thread {
         }
         let first = self.read_state.first_unread.take();
         self.set_first_unread(cx, first.or(Some(ThreadUnreadPosition::Turn { turn_id })));
+    }
+
+    /// Whether a completed turn has an answer, and the thread does not work on by itself
+    /// towards its goal (seen on 0.169.0).
+    pub(crate) fn leaves_something_to_read(&self, turn: &Turn) -> bool {
+        let is_answer = |item: &ThreadItem| {
+            let ItemKind::AgentMessage(message) = &item.kind else {
+                return false;
+            };
+            !message.text.is_empty()
+        };
+        turn.items.iter().any(is_answer) && !self.goal_wants_a_turn()
     }
 
     pub(crate) fn set_first_unread(&mut self, cx: Cx<'_>, position: Option<ThreadUnreadPosition>) {
