@@ -173,7 +173,7 @@ impl Server {
             .registry
             .ids()
             .into_iter()
-            .map(|id| self.registry.close(id));
+            .map(|id| self.registry.end(id));
         futures_util::future::join_all(closing).await;
     }
 }

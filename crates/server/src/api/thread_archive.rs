@@ -16,7 +16,7 @@ use loomd_protocol::{
 use loomd_thread::{Command, Reply};
 
 use crate::errors::{ApiError, ApiResult};
-use crate::host::broadcast;
+use crate::host::{Registry, broadcast};
 use crate::ids::{locate, parse_session_id, parse_thread_id};
 use crate::library::Library;
 use crate::router::{Answer, Cx, Route, raw};
@@ -80,7 +80,7 @@ async fn unarchive(
 async fn unarchive_thread(cx: &Cx, thread_id: &str) -> ApiResult<(Thread, Vec<ThreadId>)> {
     let id = parse_session_id(thread_id)?;
     let below = descendants(cx, id).await?;
-    let thread = on_disk(cx, move |library| library.unarchive(id)).await?;
+    let thread = close_and(cx, id, |library, id| library.unarchive(id)).await?;
     let thread = thread.ok_or_else(|| {
         ApiError::invalid(format!(
             "no archived rollout found for thread id {thread_id}"
@@ -88,7 +88,7 @@ async fn unarchive_thread(cx: &Cx, thread_id: &str) -> ApiResult<(Thread, Vec<Th
     })?;
     let mut back = vec![id];
     for id in below {
-        match on_disk(cx, move |library| library.unarchive(id)).await {
+        match close_and(cx, id, |library, id| library.unarchive(id)).await {
             Ok(Some(_)) => back.push(id),
             Ok(None) => {} // it was not archived
             Err(error) => left_behind(id, &error),
@@ -144,13 +144,14 @@ async fn descendants(cx: &Cx, id: ThreadId) -> ApiResult<Vec<ThreadId>> {
     on_disk(cx, move |library| Ok(library.descendants(id))).await
 }
 
-/// Ends a thread if it is loaded, then does something to its files.
+/// Ends a thread if it is loaded, then does something to its files while nobody can load
+/// it: whoever had it open would write to where they were.
 async fn close_and<T: Send + 'static>(
     cx: &Cx,
     id: ThreadId,
     work: fn(&Arc<Library>, ThreadId) -> ApiResult<T>,
 ) -> ApiResult<T> {
-    cx.server.registry.close(id).await;
+    let _hold = Registry::hold(&cx.server, id).await;
     on_disk(cx, move |library| work(library, id)).await
 }
 

@@ -12,17 +12,32 @@ use super::residency::Budget;
 use crate::errors::ApiError;
 
 impl Actor {
-    /// Performs actions in order. Events that stand together go to the rollout in one
-    /// write, before any of them is sent.
+    /// Performs actions in order. Their events go to the rollout in one write, before
+    /// anything is sent: what is answered or told is on disk, whenever the server is
+    /// killed.
     pub(super) fn perform(&mut self, actions: Vec<Action>) {
         let mut events: Vec<Sequenced> = Vec::new();
+        let mut rest: Vec<(usize, Action)> = Vec::new();
         for action in actions {
-            if !matches!(action, Action::Event(_)) {
-                self.tell(&mut events);
+            if let Action::Event(event) = action {
+                events.push(event);
+            } else {
+                rest.push((events.len(), action));
             }
-            self.perform_one(action, &mut events);
         }
-        self.tell(&mut events);
+        let written = self.record(&events);
+        let mut told = 0;
+        let mut events = events.into_iter();
+        for (before, action) in rest {
+            self.tell(events.by_ref().take(before - told));
+            told = before;
+            self.perform_one(action);
+        }
+        self.tell(events);
+        if let Err(reason) = written {
+            tracing::error!(thread = %self.id, reason, "rollout not written");
+            self.feed([Input::RolloutFailed { reason }]);
+        }
         if std::mem::take(&mut self.prepare) {
             let ground = self.surroundings.ground(self.core.settings());
             self.feed([Input::Prepared(Box::new(ground))]);
@@ -45,9 +60,9 @@ impl Actor {
         }
     }
 
-    fn perform_one(&mut self, action: Action, events: &mut Vec<Sequenced>) {
+    fn perform_one(&mut self, action: Action) {
         match action {
-            Action::Event(event) => events.push(event),
+            Action::Event(event) => self.tell([event]),
             Action::Reply { to, result } => {
                 if let Some(responder) = self.replies.remove(&to) {
                     responder.answer((*result).map_err(ApiError::from));
@@ -113,22 +128,21 @@ impl Actor {
         }
     }
 
-    /// Writes events to the rollout, then sends them.
-    fn tell(&mut self, events: &mut Vec<Sequenced>) {
+    fn record(&mut self, events: &[Sequenced]) -> Result<(), String> {
         if events.is_empty() {
-            return;
+            return Ok(());
         }
-        let written = self.recorder.record(self.core.is_materialized(), events);
+        self.recorder.record(self.core.is_materialized(), events)
+    }
+
+    /// Sends events that were written.
+    fn tell(&mut self, events: impl IntoIterator<Item = Sequenced>) {
         let now_ms = self.server.clock.now().wall_ms;
-        for event in events.drain(..) {
+        for event in events {
             self.fanout.event(&event, now_ms);
             if let ThreadEvent::TurnEnded { turn, .. } = &event.event {
                 self.toolbox.end_turn(&turn.id);
             }
-        }
-        if let Err(reason) = written {
-            tracing::error!(thread = %self.id, reason, "rollout not written");
-            self.feed([Input::RolloutFailed { reason }]);
         }
     }
 

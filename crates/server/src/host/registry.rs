@@ -18,6 +18,7 @@ use loomd_tools::Toolbox;
 use tokio::sync::mpsc;
 
 use super::residency::{Budget, Footprint, surplus};
+use crate::Server;
 use crate::assemble::Overrides;
 use crate::errors::{ApiError, ApiResult};
 
@@ -273,11 +274,28 @@ impl Registry {
         rx.await.map_err(|_| not_found())
     }
 
-    /// Ends a loaded thread and waits until it has ended. `false` when it is not loaded.
-    pub(crate) async fn close(&self, id: ThreadId) -> bool {
-        let Some(handle) = self.get(id) else {
-            return false;
-        };
+    /// Ends a thread if it is loaded, and keeps everybody from loading it until the hold
+    /// is dropped: meanwhile it is closing to them.
+    pub(crate) async fn hold(server: &Arc<Server>, id: ThreadId) -> Hold {
+        loop {
+            match server.registry.get_or_insert(id) {
+                Lookup::Vacant(handle, mail) => {
+                    handle.shared.set_closing();
+                    handle.shared.set_status(ThreadStatus::NotLoaded);
+                    let server = Arc::clone(server);
+                    return Hold { server, id, mail };
+                }
+                Lookup::Present(handle) => {
+                    Self::close(&handle).await;
+                    // Another one may hold it, for as long as it moves a file.
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+    }
+
+    /// Ends a loaded thread and waits until it has ended.
+    async fn close(handle: &Handle) {
         let (tx, rx) = tokio::sync::oneshot::channel();
         let responder = Responder::new(move |_done| {
             // A caller that went away no longer wants to know.
@@ -287,7 +305,13 @@ impl Registry {
             // An error means that the actor is gone, which is what was wanted.
             let _ended = rx.await;
         }
-        true
+    }
+
+    /// Ends a thread if it is loaded, and waits until it has ended.
+    pub(crate) async fn end(&self, id: ThreadId) {
+        if let Some(handle) = self.get(id) {
+            Self::close(&handle).await;
+        }
     }
 
     /// Notes that a thread waits for the answer to its request `id`.
@@ -326,6 +350,23 @@ impl Registry {
                 .mailbox
                 .send(Mail::ConnectionClosed(connection))
                 .await;
+        }
+    }
+}
+
+/// A thread that nobody can load while its files are moved or removed.
+pub(crate) struct Hold {
+    server: Arc<Server>,
+    id: ThreadId,
+    mail: mpsc::Receiver<Mail>,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.server.registry.remove(self.id);
+        self.mail.close();
+        while let Ok(mail) = self.mail.try_recv() {
+            mail.refuse(ApiError::closing(&self.id.to_string()));
         }
     }
 }

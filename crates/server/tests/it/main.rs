@@ -2,6 +2,7 @@
 //! Every message a client gets is checked against the reference's schema by the testkit.
 
 mod approvals;
+mod coming_and_going;
 mod extensions;
 mod families;
 mod forks;

@@ -1,7 +1,9 @@
 //! Random traffic around the moment at which threads unload: several clients that do not
-//! wait for each other, or for their own answers.
+//! wait for each other, or for their own answers, and that come and go. In real time, and
+//! thousands of times under paused time, where hours pass between two requests.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use loomd_base::Dice;
 use loomd_testkit::{TestClient, TestServer};
@@ -15,7 +17,7 @@ fn seed() -> u64 {
 
 fn request(dice: &mut Dice, thread: &str) -> (&'static str, Value) {
     let input = json!([{"type": "text", "text": "go\n@@ [{\"say\":\"abcd\",\"deltas\":4}]"}]);
-    match dice.below(12) {
+    match dice.below(15) {
         0..=2 => (
             "thread/resume",
             json!({"threadId": thread, "excludeTurns": true}),
@@ -28,6 +30,15 @@ fn request(dice: &mut Dice, thread: &str) -> (&'static str, Value) {
         7 => ("turn/interrupt", json!({"threadId": thread, "turnId": ""})),
         8 | 9 => ("thread/unsubscribe", json!({"threadId": thread})),
         10 => ("thread/read", json!({"threadId": thread})),
+        11 => (
+            "thread/queue/add",
+            json!({"threadId": thread, "clientUserMessageId": "queued", "input": input}),
+        ),
+        12 => ("thread/queue/start", json!({"threadId": thread})),
+        13 => (
+            "thread/goal/set",
+            json!({"threadId": thread, "objective": "some", "tokenBudget": 200}),
+        ),
         _ => match dice.below(3) {
             0 => (
                 "thread/name/set",
@@ -76,6 +87,9 @@ async fn comes_back(server: &TestServer, thread: &str) -> BTreeSet<String> {
     unique
 }
 
+/// How long a request may take, whatever time it is.
+const ANSWER_MAX: Duration = Duration::from_secs(10);
+
 /// Waits for the answers to all open requests, and gives the threads and turns of those
 /// that accepted one.
 async fn turns_of_answers(
@@ -84,8 +98,8 @@ async fn turns_of_answers(
 ) -> Vec<(String, String)> {
     let mut accepted = Vec::new();
     for (id, thread) in open.drain(..) {
-        // The client waits for 30 seconds, then the test fails.
-        if let Ok(answer) = client.answer(id).await
+        let answer = tokio::time::timeout(ANSWER_MAX, client.answer(id)).await;
+        if let Ok(answer) = answer.unwrap_or_else(|_| panic!("request {id} is not answered"))
             && let Some(turn) = answer["turn"]["id"].as_str()
         {
             accepted.push((thread, turn.to_owned()));
@@ -94,11 +108,11 @@ async fn turns_of_answers(
     accepted
 }
 
-/// Plays so many requests and checks that all are answered and nothing is lost.
-async fn traffic(config: &str, seed: u64, requests: usize) {
+/// Plays so many requests and checks that all are answered and nothing is lost. `pauses`
+/// are how long the clients may wait between two of them.
+async fn traffic(server: &TestServer, seed: u64, requests: usize, pauses: &[Duration]) {
     const CLIENTS: usize = 3;
     const UNANSWERED_MAX: usize = 6;
-    let server = TestServer::with_config(config);
     let mut dice = Dice::new(seed);
     let mut clients = Vec::new();
     for _ in 0..CLIENTS {
@@ -106,7 +120,7 @@ async fn traffic(config: &str, seed: u64, requests: usize) {
     }
     let mut threads = Vec::new();
     for _ in 0..3 {
-        threads.push(thread(&server, &mut clients[0].0).await);
+        threads.push(thread(server, &mut clients[0].0).await);
     }
     let mut accepted: Vec<(String, String)> = Vec::new();
     for _ in 0..requests {
@@ -118,17 +132,24 @@ async fn traffic(config: &str, seed: u64, requests: usize) {
             accepted.extend(turns_of_answers(client, open).await);
             client.pending_notes();
         }
+        if dice.below(20) == 0 {
+            // It leaves without a word, and another one comes.
+            *client = server.client().await;
+            open.clear();
+        }
+        if let Some(pause) = pauses.get(dice.below(pauses.len() * 4 + 1)) {
+            tokio::time::sleep(*pause).await;
+        }
     }
     for (client, open) in &mut clients {
         accepted.extend(turns_of_answers(client, open).await);
     }
     for thread in &threads {
-        let turns = comes_back(&server, thread).await;
+        let turns = comes_back(server, thread).await;
         for (_, turn) in accepted.iter().filter(|(of, _)| of == thread) {
             assert!(turns.contains(turn), "turn {turn} of {thread} is lost");
         }
     }
-    assert!(!accepted.is_empty(), "the traffic started no turn");
 }
 
 #[tokio::test]
@@ -136,7 +157,8 @@ async fn no_request_stays_without_an_answer_and_no_turn_is_lost_where_threads_un
     for round in 0..12 {
         let seed = seed() + round;
         println!("seed {seed}");
-        traffic("thread_unload_delay_secs = 0", seed, 150).await;
+        let server = TestServer::with_config("thread_unload_delay_secs = 0");
+        traffic(&server, seed, 150, &[]).await;
     }
 }
 
@@ -145,11 +167,32 @@ async fn no_request_stays_without_an_answer_and_no_turn_is_lost_where_threads_ma
     for round in 0..6 {
         let seed = seed() + 1000 + round;
         println!("seed {seed}");
-        traffic(
-            "max_loaded_threads = 1\nthread_unload_delay_secs = 1",
-            seed,
-            150,
-        )
-        .await;
+        let config = "max_loaded_threads = 1\nthread_unload_delay_secs = 1";
+        traffic(&TestServer::with_config(config), seed, 150, &[]).await;
+    }
+}
+
+/// Runs under paused time, and requests of each; `LOOMD_TRAFFIC_RUNS` asks for more.
+const PAUSED_RUNS: u64 = 240;
+const PAUSED_REQUESTS: usize = 30;
+
+#[tokio::test(start_paused = true)]
+async fn under_paused_time_no_request_stays_without_an_answer_and_no_turn_is_lost() {
+    let more = std::env::var("LOOMD_TRAFFIC_RUNS").ok();
+    let runs = more.map_or(PAUSED_RUNS, |runs| runs.parse().expect("a number"));
+    let first = seed() + 2000;
+    println!("seeds from {first}");
+    let pauses = [1, 999, 1000, 1001, 59_999, 60_001, 3_600_000].map(Duration::from_millis);
+    for delay in [0, 1, 60] {
+        let config = format!("thread_unload_delay_secs = {delay}");
+        let mut server = TestServer::with_config(&config);
+        for run in 0..runs.div_ceil(3) {
+            if run % 50 == 0 {
+                server = TestServer::with_config(&config);
+            }
+            let seed = first + delay * 100_000 + run;
+            println!("unload delay {delay} s, seed {seed}");
+            traffic(&server, seed, PAUSED_REQUESTS, &pauses).await;
+        }
     }
 }
