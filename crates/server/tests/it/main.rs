@@ -10,6 +10,7 @@ mod going_on;
 mod handshake;
 mod lifecycle;
 mod metadata;
+mod races;
 mod random_traffic;
 mod reading;
 mod reload;
