@@ -132,12 +132,18 @@ impl StdioServer {
         server
     }
 
-    pub(crate) fn request(&mut self, method: &str, params: Value) -> Value {
+    /// Sends a request and gives its id, without waiting for the answer.
+    pub(crate) fn send(&mut self, method: &str, params: &Value) -> std::io::Result<i64> {
         let id = self.next_id;
         self.next_id += 1;
         let frame = json!({"id": id, "method": method, "params": params});
         let input = self.input.as_mut().expect("the input is open");
-        writeln!(input, "{frame}").unwrap();
+        writeln!(input, "{frame}")?;
+        Ok(id)
+    }
+
+    pub(crate) fn request(&mut self, method: &str, params: Value) -> Value {
+        let id = self.send(method, &params).unwrap();
         loop {
             let message = self.next().expect("an answer before the end of output");
             if message["id"] == id && message.get("method").is_none() {
