@@ -10,7 +10,11 @@ use crate::snapshot::{PROJECT_DOC_BYTES_DEFAULT, ROOT_MARKER_DEFAULT, TERMINAL_T
 
 /// Top-level keys of loomd's own. Clients that know the answer by heart are not shown
 /// them.
-pub(crate) const OWN_KEYS: [&str; 2] = ["max_loaded_bytes", "max_loaded_threads"];
+pub(crate) const OWN_KEYS: [&str; 3] = [
+    "background_unload_delay_secs",
+    "max_loaded_bytes",
+    "max_loaded_threads",
+];
 
 /// The top-level keys.
 pub(crate) const KEYS: [&str; 107] = [

@@ -52,6 +52,7 @@ pub(crate) struct ConfigToml {
     pub(crate) project_root_markers: Option<Vec<String>>,
     pub(crate) background_terminal_max_timeout: Option<u64>,
     pub(crate) thread_unload_delay_secs: Option<u64>,
+    pub(crate) background_unload_delay_secs: Option<u64>,
     pub(crate) max_loaded_bytes: Option<u64>,
     pub(crate) max_loaded_threads: Option<usize>,
     pub(crate) hide_agent_reasoning: Option<bool>,

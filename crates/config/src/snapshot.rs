@@ -36,6 +36,7 @@ const LOADED_THREADS_DEFAULT: usize = 10_000;
 /// How long an idle thread that nobody watches stays loaded. The reference has one
 /// minute; half an hour lets a client come back to a warm thread.
 const UNLOAD_DELAY_DEFAULT: Duration = Duration::from_secs(30 * 60);
+const BACKGROUND_DELAY_DEFAULT: Duration = Duration::from_secs(12 * 60 * 60);
 /// The longest a background terminal may be waited for.
 pub(crate) const TERMINAL_TIMEOUT_DEFAULT: Duration = Duration::from_secs(300);
 /// Subagents at a time, and how deep they may start further ones.
@@ -123,6 +124,9 @@ pub struct Config {
     pub background_terminal_max_timeout: Duration,
     /// How long an idle thread that nobody watches stays loaded (default half an hour).
     pub thread_unload_delay: Duration,
+    /// The same while commands of it run in the background, if that is longer (default 12
+    /// hours).
+    pub background_unload_delay: Duration,
     /// Bytes that loaded threads may take together; beyond it idle ones that nobody
     /// watches are unloaded (default 1 GiB).
     pub max_loaded_bytes: u64,
@@ -338,6 +342,9 @@ pub(crate) fn build(
         thread_unload_delay: typed
             .thread_unload_delay_secs
             .map_or(UNLOAD_DELAY_DEFAULT, Duration::from_secs),
+        background_unload_delay: typed
+            .background_unload_delay_secs
+            .map_or(BACKGROUND_DELAY_DEFAULT, Duration::from_secs),
         max_loaded_bytes: typed.max_loaded_bytes.unwrap_or(LOADED_BYTES_DEFAULT),
         max_loaded_threads: typed.max_loaded_threads.unwrap_or(LOADED_THREADS_DEFAULT),
         hide_agent_reasoning: typed.hide_agent_reasoning.unwrap_or(false),

@@ -153,6 +153,7 @@ fn new_thread(cx: &Cx, mut overrides: Overrides, kind: Kind) -> ApiResult<Assemb
             last_seq: 0,
             read_revision: server.ids.v4().to_string(),
             unload_delay: Some(config.thread_unload_delay),
+            background_delay: config.background_unload_delay,
             kept: Kept::default(),
         },
         meta,
@@ -228,6 +229,7 @@ pub(crate) fn stored(
             last_seq: snapshot.last_seq,
             read_revision: server.ids.v4().to_string(),
             unload_delay: Some(config.thread_unload_delay),
+            background_delay: config.background_unload_delay,
             kept: Kept::default(),
         },
         meta: SessionMeta {

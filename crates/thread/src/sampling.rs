@@ -623,6 +623,7 @@ impl Thread {
             completed_at_ms: cx.now.wall_ms,
         };
         self.event(cx, ThreadEvent::ItemCompleted(notification));
+        self.command_ended();
     }
 
     /// The items of a turn, which may have ended long ago.

@@ -59,6 +59,8 @@ pub struct ThreadSetup {
     pub read_revision: String,
     /// How long it stays loaded while nobody watches and nothing runs; `None` for ever.
     pub unload_delay: Option<Duration>,
+    /// The same while commands of it run in the background, if that is longer.
+    pub background_delay: Duration,
     /// What it keeps beside its history.
     pub kept: Kept,
 }
@@ -114,6 +116,7 @@ pub struct Thread {
     pub(crate) seq: u64,
     pub(crate) generation: u64,
     pub(crate) unload_delay: Option<Duration>,
+    pub(crate) background_delay: Duration,
     /// When the thread was last watched or active, while it is neither.
     idle_since: Option<Duration>,
     out: Vec<Action>,
@@ -163,6 +166,7 @@ impl Thread {
             seq: setup.last_seq,
             generation: 0,
             unload_delay: setup.unload_delay,
+            background_delay: setup.background_delay,
             idle_since: None,
             kept: Box::new(setup.kept),
             held: false,
@@ -505,13 +509,26 @@ impl Thread {
         }
     }
 
-    /// How long it stays loaded from now on. What was loaded for a request that watches
-    /// nothing stays a moment, in case that its client does what comes next.
+    /// How long it stays loaded from when it was last needed. Commands in the background
+    /// have a clock of their own, so that freeing the memory does not end them. What was
+    /// loaded for a request that watches nothing stays a moment, in case that its client
+    /// does what comes next.
     fn delay(&self) -> Option<Duration> {
-        if self.is_announced() {
+        if !self.is_announced() {
+            return Some(self.unload_delay.unwrap_or(UNSEEN_DELAY).min(UNSEEN_DELAY));
+        }
+        if self.open_items.is_empty() {
             return self.unload_delay;
         }
-        Some(self.unload_delay.unwrap_or(UNSEEN_DELAY).min(UNSEEN_DELAY))
+        Some(self.unload_delay?.max(self.background_delay))
+    }
+
+    /// A command in the background has ended; behind the last one the thread is as if it
+    /// had just been used.
+    pub(crate) fn command_ended(&mut self) {
+        if self.active.is_none() && self.open_items.is_empty() {
+            self.touch();
+        }
     }
 
     /// Restarts the unload clock at this input, for subscriptions that come and go.
@@ -533,9 +550,16 @@ impl Thread {
 
     /// Somebody may have come, or a turn begun, since room was asked for.
     fn on_room_needed(&mut self) {
-        if self.is_unneeded() {
+        if self.may_make_room() {
             self.unload();
         }
+    }
+
+    /// Whether it may be unloaded before its time: nobody needs it, and nothing of it runs
+    /// in the background.
+    #[must_use]
+    pub fn may_make_room(&self) -> bool {
+        self.is_unneeded() && self.open_items.is_empty()
     }
 
     pub(crate) fn unload(&mut self) {

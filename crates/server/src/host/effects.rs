@@ -53,7 +53,7 @@ impl Actor {
     /// more that could make room.
     fn account(&self) {
         let bytes = self.recorder.bytes_at_rest();
-        let could_go = self.core.is_unneeded() && bytes.is_some();
+        let could_go = self.core.may_make_room() && bytes.is_some();
         let left_at_ms = could_go.then(|| self.server.clock.now().wall_ms);
         if self.shared.footprint.note(bytes, left_at_ms) {
             self.server.registry.keep_within(Budget::of(&self.config));

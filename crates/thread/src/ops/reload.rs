@@ -115,6 +115,7 @@ impl Thread {
             last_seq: rewound.last_seq,
             read_revision: self.read_state.revision.clone(),
             unload_delay: self.unload_delay,
+            background_delay: self.background_delay,
             kept: Kept::default(),
         });
         next.succeed(self);

@@ -56,6 +56,7 @@ pub(crate) fn setup(stored: bool) -> ThreadSetup {
         last_seq: if stored { 7 } else { 0 },
         read_revision: "first".to_owned(),
         unload_delay: Some(Duration::from_secs(30 * 60)),
+        background_delay: Duration::from_secs(45 * 60),
         kept: loomd_thread::Kept::default(),
     }
 }

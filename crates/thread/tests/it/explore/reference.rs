@@ -12,6 +12,9 @@ use super::inputs::Letter;
 /// How long an unwatched, idle thread stays.
 pub(super) const DELAY: Duration = Duration::from_secs(30 * 60);
 
+/// The same while a command of it runs in the background.
+pub(super) const BACKGROUND_DELAY: Duration = Duration::from_secs(45 * 60);
+
 /// The running turn, as far as it decides what comes next.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(super) struct Turn {
@@ -36,6 +39,8 @@ pub(super) struct Reference {
     pub(super) closing: bool,
     /// Turns that have ended and were not taken back.
     pub(super) ended: u8,
+    /// A command of the thread has an open item.
+    pub(super) item_open: bool,
     /// What waits to become a turn.
     pub(super) queued: u8,
     /// The user stopped the last turn.
@@ -81,7 +86,12 @@ impl Reference {
 
     /// When the thread is to be unloaded, as things stand.
     pub(super) fn deadline(&self) -> Option<Duration> {
-        self.unneeded_since.map(|since| since + DELAY)
+        let delay = if self.item_open {
+            BACKGROUND_DELAY
+        } else {
+            DELAY
+        };
+        self.unneeded_since.map(|since| since + delay)
     }
 
     /// Takes an input; `fits` says whether a tool or an answer speaks of what is still
@@ -199,9 +209,15 @@ impl Reference {
                 self.go_on();
             }
             Letter::ModelFailed => self.end_turn(true),
-            Letter::Ask if fits => self.asks += 1,
+            Letter::Ask if fits => {
+                self.asks += 1;
+                self.item_open = true;
+            }
+            Letter::CommandStarts => self.item_open = true,
+            Letter::CommandEnds if !fits => self.command_ended(),
             Letter::Answer if fits => self.asks -= 1,
-            Letter::CommandEnds if fits => {
+            Letter::CommandEnds => {
+                self.item_open = false;
                 if let Some(turn) = &mut self.turn {
                     turn.waits_for_call = false;
                 }
@@ -212,13 +228,21 @@ impl Reference {
             }
             Letter::RoomNeeded => {
                 let unneeded = self.subscribers.is_empty() && !self.is_busy();
-                self.closing |= unneeded;
+                self.closing |= unneeded && !self.item_open;
             }
             Letter::RolloutFails => {
                 self.end_turn(true);
                 self.failed = true;
             }
             _ => {}
+        }
+    }
+
+    /// A command of an earlier turn has ended: the thread counts as just used.
+    fn command_ended(&mut self) {
+        self.item_open = false;
+        if self.turn.is_none() {
+            self.unneeded_since = None;
         }
     }
 
@@ -257,6 +281,8 @@ impl Reference {
     /// The user stops the turn, or the thread's end does.
     fn stop_turn(&mut self) {
         if self.turn.take().is_some() {
+            // What waited for a yes ends as declined.
+            self.item_open &= self.asks == 0;
             self.asks = 0;
             self.failed = false;
             self.ended += 1;
@@ -279,6 +305,8 @@ impl Reference {
 
     fn end_turn(&mut self, failed: bool) {
         if self.turn.take().is_some() {
+            // What waited for a yes ends as declined.
+            self.item_open &= self.asks == 0;
             self.asks = 0;
             self.failed = failed;
             self.ended += 1;
@@ -290,6 +318,7 @@ impl Reference {
     /// The last turn is taken back; what is left is idle, and counts as just used.
     fn revert(&mut self) {
         self.stop_turn();
+        self.item_open = false;
         self.ended -= 1;
         self.failed = false;
         self.unneeded_since = None;
