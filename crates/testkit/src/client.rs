@@ -80,6 +80,16 @@ impl TestClient {
         self.answer(id).await
     }
 
+    /// Sends a request that the server must refuse: the code and the text of its error.
+    ///
+    /// # Panics
+    /// When the server accepts it.
+    pub async fn refusal(&mut self, method: &str, params: Value) -> (i64, String) {
+        let error = self.request(method, params).await.expect_err("a refusal");
+        let text = error["message"].as_str().expect("a text");
+        (error["code"].as_i64().expect("a code"), text.to_owned())
+    }
+
     /// Waits for the answer to a request that was sent.
     ///
     /// # Errors

@@ -19,12 +19,18 @@ fn items(turn: &Value, kind: &str) -> Vec<Value> {
         .collect()
 }
 
+/// A server with a thread.
+fn with_thread(bench: &Bench) -> (StdioServer, String) {
+    let mut server = StdioServer::start(bench);
+    let started = server.request("thread/start", json!({}));
+    let thread = started["thread"]["id"].as_str().expect("an id").to_owned();
+    (server, thread)
+}
+
 #[test]
 fn a_killed_server_comes_back_with_all_that_its_client_had_seen() {
     let bench = Bench::new();
-    let mut server = StdioServer::start(&bench);
-    let started = server.request("thread/start", json!({}));
-    let thread = started["thread"]["id"].as_str().expect("an id").to_owned();
+    let (mut server, thread) = with_thread(&bench);
     let script = prompt(
         "go",
         &json!([
@@ -151,9 +157,7 @@ fn at_whatever_moment_it_is_killed_all_that_its_client_saw_is_there() {
     println!("seed {seed}");
     let mut dice = Dice::new(seed);
     let bench = Bench::new();
-    let mut server = StdioServer::start(&bench);
-    let started = server.request("thread/start", json!({}));
-    let thread = started["thread"]["id"].as_str().expect("an id").to_owned();
+    let (mut server, thread) = with_thread(&bench);
     let script = prompt(
         "go",
         &json!([

@@ -7,11 +7,7 @@ use loomd_base::Dice;
 use loomd_testkit::{TestClient, TestServer};
 use serde_json::{Value, json};
 
-/// The seed: fixed in general, so that a green run stays green, and free to choose.
-fn seed() -> u64 {
-    let chosen = std::env::var("LOOMD_TRAFFIC_SEED").ok();
-    chosen.map_or(20_261_127, |text| text.parse().expect("a number"))
-}
+use crate::seed;
 
 /// What a client has put together of a thread.
 #[derive(Default)]

@@ -194,14 +194,10 @@ async fn the_queue_refuses_what_the_reference_refuses() {
             "queued submission not found: zz",
         ),
     ] {
-        let error = client
-            .request(&format!("thread/queue/{method}"), params)
-            .await
-            .expect_err("refused");
-        assert_eq!(
-            (&error["code"], &error["message"]),
-            (&json!(code), &json!(message))
-        );
+        let refusal = client
+            .refusal(&format!("thread/queue/{method}"), params)
+            .await;
+        assert_eq!(refusal, (code, message.to_owned()));
     }
 }
 
@@ -418,14 +414,8 @@ async fn a_command_of_the_users_runs_and_the_model_reads_of_it() {
             "thread/shellCommand timeoutMs must be non-negative, got -1",
         ),
     ] {
-        let error = client
-            .request("thread/shellCommand", params)
-            .await
-            .expect_err("refused");
-        assert_eq!(
-            (&error["code"], &error["message"]),
-            (&json!(code), &json!(message))
-        );
+        let refusal = client.refusal("thread/shellCommand", params).await;
+        assert_eq!(refusal, (code, message.to_owned()));
     }
 }
 

@@ -18,3 +18,10 @@ mod residency;
 mod resume;
 mod settings;
 mod turns;
+
+/// The seed of what is random: fixed in general, so that a green run stays green, and free
+/// to choose.
+fn seed() -> u64 {
+    let chosen = std::env::var("LOOMD_TRAFFIC_SEED").ok();
+    chosen.map_or(20_261_127, |text| text.parse().expect("a number"))
+}

@@ -108,14 +108,8 @@ async fn metadata_refuses_what_the_reference_refuses() {
             &*no_rollout,
         ),
     ] {
-        let error = client
-            .request("thread/metadata/update", params)
-            .await
-            .expect_err("refused");
-        assert_eq!(
-            (&error["code"], &error["message"]),
-            (&json!(-32600), &json!(message))
-        );
+        let refusal = client.refusal("thread/metadata/update", params).await;
+        assert_eq!(refusal, (-32600, message.to_owned()));
     }
 }
 

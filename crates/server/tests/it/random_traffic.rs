@@ -9,11 +9,7 @@ use loomd_base::Dice;
 use loomd_testkit::{TestClient, TestServer};
 use serde_json::{Value, json};
 
-/// The seed: fixed in general, so that a green run stays green, and free to choose.
-fn seed() -> u64 {
-    let chosen = std::env::var("LOOMD_TRAFFIC_SEED").ok();
-    chosen.map_or(20_261_127, |text| text.parse().expect("a number"))
-}
+use crate::seed;
 
 fn request(dice: &mut Dice, thread: &str) -> (&'static str, Value) {
     let input = json!([{"type": "text", "text": "go\n@@ [{\"say\":\"abcd\",\"deltas\":4}]"}]);

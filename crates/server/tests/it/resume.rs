@@ -9,12 +9,6 @@ fn text(value: &Value) -> String {
     value.as_str().expect("a text").to_owned()
 }
 
-async fn refusal(client: &mut TestClient, method: &str, params: Value) -> (i64, String) {
-    let error = client.request(method, params).await.expect_err("a refusal");
-    let code = error["code"].as_i64().expect("a code");
-    (code, text(&error["message"]))
-}
-
 fn invalid(message: impl Into<String>) -> (i64, String) {
     (-32600, message.into())
 }
@@ -50,21 +44,22 @@ async fn a_history_makes_a_new_thread_whose_model_remembers_it() {
     ]);
     let resume = |id: &str, history: Value| json!({"threadId": id, "history": history});
     assert_eq!(
-        refusal(
-            &mut client,
-            "thread/resume",
-            resume(&running, history.clone())
-        )
-        .await,
+        client
+            .refusal("thread/resume", resume(&running, history.clone()))
+            .await,
         invalid(format!(
             "cannot resume thread {running} with history while it is already running"
         ))
     );
     assert_eq!(
-        refusal(&mut client, "thread/resume", resume(UNKNOWN, json!([]))).await,
+        client
+            .refusal("thread/resume", resume(UNKNOWN, json!([])))
+            .await,
         invalid("history must not be empty")
     );
-    let (code, message) = refusal(&mut client, "thread/resume", resume(UNKNOWN, json!([7]))).await;
+    let (code, message) = client
+        .refusal("thread/resume", resume(UNKNOWN, json!([7])))
+        .await;
     assert_eq!(code, -32600);
     assert!(
         message.starts_with("history[0] is not a valid response item"),
@@ -113,33 +108,29 @@ async fn a_path_must_be_the_one_that_the_thread_is_kept_at() {
         assert_eq!(answer["thread"]["id"], thread);
     }
     assert_eq!(
-        refusal(
-            &mut client,
-            "thread/resume",
-            resume(&thread, "/other.jsonl")
-        )
-        .await,
+        client
+            .refusal("thread/resume", resume(&thread, "/other.jsonl"))
+            .await,
         invalid(format!(
             "cannot resume running thread {thread} with stale path: requested `/other.jsonl`, \
              active `{path}`"
         ))
     );
     assert_eq!(
-        refusal(
-            &mut client,
-            "thread/resume",
-            resume(UNKNOWN, "/other.jsonl")
-        )
-        .await,
+        client
+            .refusal("thread/resume", resume(UNKNOWN, "/other.jsonl"))
+            .await,
         invalid("failed to resolve rollout path `/other.jsonl`: file does not exist")
     );
     assert_eq!(
-        refusal(&mut client, "thread/resume", json!({"threadId": UNKNOWN})).await,
+        client
+            .refusal("thread/resume", json!({"threadId": UNKNOWN}))
+            .await,
         invalid(format!("no rollout found for thread id {UNKNOWN}"))
     );
     let both = json!({"threadId": thread, "permissions": ":x", "sandbox": "read-only"});
     assert_eq!(
-        refusal(&mut client, "thread/resume", both).await,
+        client.refusal("thread/resume", both).await,
         invalid("`permissions` cannot be combined with `sandbox`")
     );
 }
@@ -248,7 +239,7 @@ async fn what_keeps_nothing_on_disk_is_not_resumed() {
     let bare = |id: &str| json!({"threadId": id, "excludeTurns": true});
     for params in [resume(&fresh), bare(&fresh)] {
         assert_eq!(
-            refusal(&mut client, "thread/resume", params).await,
+            client.refusal("thread/resume", params).await,
             (-32601, "list_turns is not supported yet".to_owned())
         );
     }
@@ -261,7 +252,7 @@ async fn what_keeps_nothing_on_disk_is_not_resumed() {
     client.run_turn(&ephemeral, "hello").await;
     for params in [resume(&ephemeral), bare(&ephemeral)] {
         assert_eq!(
-            refusal(&mut client, "thread/resume", params).await,
+            client.refusal("thread/resume", params).await,
             no_rollout(&ephemeral)
         );
     }
