@@ -1,6 +1,6 @@
 //! Values that many threads have in common, kept once.
 //!
-//! A thread's configuration, environment and base instructions are usually those of
+//! A thread's configuration, environment and instructions are usually those of
 //! every other thread of the server. Each thread makes its own and trades it in here
 //! for the one that is there already.
 
@@ -15,12 +15,12 @@ use loomd_tools::ShellEnvironment;
 const KNOWN_MAX: usize = 32;
 
 /// Values of one kind, each kept for as long as somebody has it.
-pub(crate) struct Common<T> {
+pub(crate) struct Common<T: ?Sized> {
     // Held for a few comparisons, never over an await.
     known: Mutex<Vec<Weak<T>>>,
 }
 
-impl<T> Default for Common<T> {
+impl<T: ?Sized> Default for Common<T> {
     fn default() -> Self {
         Self {
             known: Mutex::new(Vec::new()),
@@ -28,7 +28,7 @@ impl<T> Default for Common<T> {
     }
 }
 
-impl<T: PartialEq> Common<T> {
+impl<T: PartialEq + ?Sized> Common<T> {
     /// The value, from whoever had an equal one first.
     pub(crate) fn share(&self, value: Arc<T>) -> Arc<T> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -83,6 +83,8 @@ pub(crate) struct InCommon {
     pub(crate) configs: Common<Config>,
     pub(crate) environments: Common<ShellEnvironment>,
     pub(crate) instructions: Instructions,
+    /// What models are told of the surroundings.
+    pub(crate) texts: Common<str>,
 }
 
 #[cfg(test)]

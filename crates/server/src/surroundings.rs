@@ -64,6 +64,7 @@ impl Surroundings {
         let mut parts = Vec::new();
         let mut add = |key, role, text: Option<String>| {
             if let Some(text) = text {
+                let text = self.server.in_common.texts.share(text.into());
                 parts.push(ContextPart { key, role, text });
             }
         };

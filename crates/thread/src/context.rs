@@ -4,6 +4,8 @@
 //! parts that changed, so that the prompt's prefix stays what it was and a model
 //! host can keep its cache.
 
+use std::sync::Arc;
+
 use loomd_base::IdSource;
 use loomd_events::{HistoryItem, MessagePart};
 
@@ -32,8 +34,8 @@ pub struct ContextPart {
     pub key: &'static str,
     /// Who it speaks as.
     pub role: ContextRole,
-    /// The text as sent.
-    pub text: String,
+    /// The text as sent; threads that are told the same may share it.
+    pub text: Arc<str>,
 }
 
 /// The messages that tell the model what is new: at most one per role, developer first.
@@ -48,7 +50,7 @@ pub(crate) fn news(
             let parts: Vec<_> = now
                 .iter()
                 .filter(|part| part.role == role && !told.contains(part))
-                .map(|part| MessagePart::text(part.text.clone()))
+                .map(|part| MessagePart::text(&*part.text))
                 .collect();
             (!parts.is_empty())
                 .then(|| HistoryItem::message(&format!("msg_{}", ids.v7()), role.as_str(), &parts))

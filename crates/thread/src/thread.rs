@@ -465,6 +465,12 @@ impl Thread {
         !self.open_items.is_empty()
     }
 
+    /// Whether the thread keeps nothing on disk.
+    #[must_use]
+    pub fn is_ephemeral(&self) -> bool {
+        self.info.ephemeral
+    }
+
     /// Whether the thread has, or from now on has, a rollout.
     #[must_use]
     pub fn is_materialized(&self) -> bool {

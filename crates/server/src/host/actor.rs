@@ -226,7 +226,7 @@ impl Actor {
         }
         self.end_tools(Meanwhile::Refuse).await;
         self.recorder.finish(self.core.is_materialized());
-        self.server.registry.remove(self.id);
+        self.server.registry.remove(self.id, &self.shared);
         self.mail.close();
         while let Ok(mail) = self.mail.try_recv() {
             refuse(self.id, mail);

@@ -60,6 +60,7 @@ impl Launch {
             let guard = Entry {
                 server: Arc::clone(&server),
                 id,
+                shared: Arc::clone(&shared),
             };
             match self.load(&server, id).await {
                 Ok((assembly, recorder)) => {
@@ -72,7 +73,10 @@ impl Launch {
                         drop(guard);
                     });
                 }
-                Err(error) => refuse_all(&server, id, mail, &error).await,
+                Err(error) => {
+                    server.registry.remove(id, &shared);
+                    refuse_all(mail, &error).await;
+                }
             }
         });
         handle
@@ -228,22 +232,17 @@ fn load_forked(
 struct Entry {
     server: Arc<Server>,
     id: ThreadId,
+    shared: Arc<Shared>,
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        self.server.registry.remove(self.id);
+        self.server.registry.remove(self.id, &self.shared);
         self.server.note_freed();
     }
 }
 
-async fn refuse_all(
-    server: &Server,
-    id: ThreadId,
-    mut mail: mpsc::Receiver<Mail>,
-    error: &ApiError,
-) {
-    server.registry.remove(id);
+async fn refuse_all(mut mail: mpsc::Receiver<Mail>, error: &ApiError) {
     mail.close();
     while let Some(mail) = mail.recv().await {
         mail.refuse(error.clone());
@@ -362,6 +361,7 @@ fn toolbox_options(server: &Server, core: &Thread, config: &Config) -> ToolboxOp
         offer: Offer {
             update_plan: config.update_plan_tool().unwrap_or(true),
             view_image: metadata.images,
+            goals: !core.is_ephemeral(),
             ..Offer::all()
         },
         clock: Arc::clone(&server.clock),

@@ -193,10 +193,15 @@ impl Registry {
         Lookup::Vacant(handle, mail)
     }
 
-    /// Takes the entry out when its actor ends.
-    pub(crate) fn remove(&self, id: ThreadId) {
-        self.entries().remove(&id);
-        self.forget_asks(id);
+    /// Takes an entry out, for its owner. The thread may have a new one by now, which
+    /// stays.
+    pub(crate) fn remove(&self, id: ThreadId, shared: &Arc<Shared>) {
+        let mut entries = self.entries();
+        let is_own = |handle: &Handle| Arc::ptr_eq(&handle.shared, shared);
+        if entries.get(&id).is_some_and(is_own) {
+            entries.remove(&id);
+            self.forget_asks(id);
+        }
     }
 
     /// Loaded threads, by id.
@@ -282,8 +287,12 @@ impl Registry {
                 Lookup::Vacant(handle, mail) => {
                     handle.shared.set_closing();
                     handle.shared.set_status(ThreadStatus::NotLoaded);
-                    let server = Arc::clone(server);
-                    return Hold { server, id, mail };
+                    return Hold {
+                        server: Arc::clone(server),
+                        id,
+                        shared: handle.shared,
+                        mail,
+                    };
                 }
                 Lookup::Present(handle) => {
                     Self::close(&handle).await;
@@ -358,12 +367,13 @@ impl Registry {
 pub(crate) struct Hold {
     server: Arc<Server>,
     id: ThreadId,
+    shared: Arc<Shared>,
     mail: mpsc::Receiver<Mail>,
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        self.server.registry.remove(self.id);
+        self.server.registry.remove(self.id, &self.shared);
         self.mail.close();
         while let Ok(mail) = self.mail.try_recv() {
             mail.refuse(ApiError::closing(&self.id.to_string()));
@@ -385,5 +395,33 @@ impl Handle {
             Ok(Err(_closed)) => mail.refuse(ApiError::thread_not_found(&id.to_string())),
             Err(_elapsed) => mail.refuse(ApiError::overloaded()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vacant(registry: &Registry, id: ThreadId) -> Handle {
+        match registry.get_or_insert(id) {
+            Lookup::Vacant(handle, _mail) => handle,
+            Lookup::Present(_) => panic!("the thread is there"),
+        }
+    }
+
+    #[test]
+    fn the_end_of_an_earlier_owner_leaves_a_later_one_alone() {
+        let registry = Registry::default();
+        let id: ThreadId = "01a20591-c7df-7c90-85fa-162b8fa0bd59".parse().unwrap();
+        let earlier = vacant(&registry, id);
+        registry.remove(id, &earlier.shared);
+        let later = vacant(&registry, id);
+        registry.asked(7, id);
+        // Its task ends a moment after it has left the registry.
+        registry.remove(id, &earlier.shared);
+        assert!(registry.get(id).is_some());
+        assert!(registry.asks().contains_key(&7));
+        registry.remove(id, &later.shared);
+        assert!(registry.get(id).is_none() && registry.asks().is_empty());
     }
 }

@@ -368,7 +368,7 @@ pub(crate) fn ground() -> Ground {
         context: vec![ContextPart {
             key: "environment",
             role: ContextRole::User,
-            text: "<environment_context/>".to_owned(),
+            text: "<environment_context/>".into(),
         }],
         model: ModelFacts {
             context_window: Some(1000),
