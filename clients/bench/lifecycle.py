@@ -156,6 +156,7 @@ def idle_threads(bench, home):
     keep = {"config": {"thread_unload_delay_secs": 3600}}
     for warm in range(20):
         client.turn(server.thread(client, **keep), say("hi", 1))
+    client.request("thread/list", {})  # opens the index, which is the server's and not a thread's
     time.sleep(SETTLE_SECONDS)
     memory, files, tasks = rss_mb(server.pid), descriptors(server.pid), os_threads(server.pid)
     ids = []

@@ -242,7 +242,7 @@ impl Drop for Entry {
     }
 }
 
-async fn refuse_all(mut mail: mpsc::Receiver<Mail>, error: &ApiError) {
+async fn refuse_all(mut mail: mpsc::Receiver<Box<Mail>>, error: &ApiError) {
     mail.close();
     while let Some(mail) = mail.recv().await {
         mail.refuse(error.clone());
@@ -311,7 +311,7 @@ fn new_actor(
     assembly: Assembly,
     recorder: Recorder,
     shared: Arc<Shared>,
-    mail: mpsc::Receiver<Mail>,
+    mail: mpsc::Receiver<Box<Mail>>,
 ) -> Box<Actor> {
     let id = assembly.setup.id;
     let body = Body::new(&server, assembly, recorder);

@@ -101,10 +101,11 @@ impl Mail {
     }
 }
 
-/// How to reach a thread's actor.
+/// How to reach a thread's actor. Mail is boxed, since a mailbox keeps room for 32 of
+/// them however idle its thread is.
 #[derive(Clone)]
 pub(crate) struct Handle {
-    pub(crate) mailbox: mpsc::Sender<Mail>,
+    pub(crate) mailbox: mpsc::Sender<Box<Mail>>,
     pub(crate) shared: Arc<Shared>,
 }
 
@@ -152,7 +153,7 @@ pub(crate) enum Lookup {
     /// The thread is loaded or loading.
     Present(Handle),
     /// The caller must run the actor: the entry is in place, and this is its mailbox.
-    Vacant(Handle, mpsc::Receiver<Mail>),
+    Vacant(Handle, mpsc::Receiver<Box<Mail>>),
 }
 
 /// The registry of loaded threads.
@@ -232,7 +233,7 @@ impl Registry {
             .map(|(id, handle)| (*id, &handle.shared.footprint));
         for id in surplus(accounts, budget) {
             if let Some(handle) = entries.get(&id)
-                && let Err(error) = handle.mailbox.try_send(Mail::MakeRoom)
+                && let Err(error) = handle.mailbox.try_send(Box::new(Mail::MakeRoom))
             {
                 tracing::debug!(thread = %id, %error, "not asked to unload");
             }
@@ -275,7 +276,8 @@ impl Registry {
             // A caller that went away no longer wants the answer.
             let _gone = tx.send(look(toolbox));
         }));
-        handle.mailbox.send(mail).await.map_err(|_| not_found())?;
+        let sent = handle.mailbox.send(Box::new(mail)).await;
+        sent.map_err(|_| not_found())?;
         rx.await.map_err(|_| not_found())
     }
 
@@ -310,7 +312,8 @@ impl Registry {
             // A caller that went away no longer wants to know.
             let _gone = tx.send(());
         });
-        if handle.mailbox.send(Mail::Close { responder }).await.is_ok() {
+        let close = Box::new(Mail::Close { responder });
+        if handle.mailbox.send(close).await.is_ok() {
             // An error means that the actor is gone, which is what was wanted.
             let _ended = rx.await;
         }
@@ -347,7 +350,8 @@ impl Registry {
             return;
         };
         // An actor that has ended waits for nothing.
-        let _ended = handle.mailbox.send(Mail::Answer { id, answer }).await;
+        let answer = Box::new(Mail::Answer { id, answer });
+        let _ended = handle.mailbox.send(answer).await;
     }
 
     /// Tells every thread that a connection is gone.
@@ -357,7 +361,7 @@ impl Registry {
             // An actor that has ended has no subscribers left to forget.
             let _ended = handle
                 .mailbox
-                .send(Mail::ConnectionClosed(connection))
+                .send(Box::new(Mail::ConnectionClosed(connection)))
                 .await;
         }
     }
@@ -368,7 +372,7 @@ pub(crate) struct Hold {
     server: Arc<Server>,
     id: ThreadId,
     shared: Arc<Shared>,
-    mail: mpsc::Receiver<Mail>,
+    mail: mpsc::Receiver<Box<Mail>>,
 }
 
 impl Drop for Hold {
@@ -391,7 +395,7 @@ impl Handle {
     pub(crate) async fn deliver(&self, id: ThreadId, mail: Mail) {
         let permit = tokio::time::timeout(MAILBOX_WAIT_MAX, self.mailbox.reserve()).await;
         match permit {
-            Ok(Ok(permit)) => permit.send(mail),
+            Ok(Ok(permit)) => permit.send(Box::new(mail)),
             Ok(Err(_closed)) => mail.refuse(ApiError::thread_not_found(&id.to_string())),
             Err(_elapsed) => mail.refuse(ApiError::overloaded()),
         }
