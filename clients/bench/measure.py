@@ -13,6 +13,7 @@ import queue
 import shutil
 import statistics
 import subprocess
+import sys
 import threading
 import time
 import uuid

@@ -31,7 +31,7 @@ const THREADS_MAX: u32 = 100;
 /// Occurrences of a page when the client names no limit, and at most.
 const OCCURRENCES_DEFAULT: u32 = 50;
 const OCCURRENCES_MAX: u32 = 100;
-/// Threads that are taken from the list at a time.
+/// Threads that are taken from the list at a time: one, so that a page can end behind any.
 const BATCH: u32 = 1;
 
 pub(crate) fn routes() -> Vec<Route> {

@@ -14,7 +14,7 @@
 //! | two resumes at once; resumes with overrides | `resume::two_resumes_at_once_…`, `reload::overrides_of_a_resume_…` |
 //! | an actor that is replaced: revert, cold resume, unload and resume in a tight loop | `events_go_on_without_gap_or_repeat_…` |
 //! | a fork in mid-turn; a fork of a thread that is being unloaded | `forks::a_fork_in_mid_turn_…`, `a_fork_at_the_moment_of_the_unload_…` |
-//! | a shutdown that hangs; an archive while unloading | `life::what_ignores_the_request_to_end_is_killed` of the tools, `an_archive_at_the_moment_of_the_unload_…` |
+//! | a shutdown that hangs; an archive while unloading | `what_does_not_want_to_end_…`, `an_archive_at_the_moment_of_the_unload_…` |
 //! | a kill in mid-turn | `kill::…` of the binary |
 //! | an answer whose client leaves; an answer to no question | `approvals::an_answer_counts_though_its_client_leaves_at_once`, `an_answer_to_no_question_harms_nobody` |
 //! | a thread that is made during a handshake | `who_is_in_its_handshake_is_not_told_…` |
@@ -331,6 +331,39 @@ async fn an_archive_at_the_moment_of_the_unload_ends_the_thread_once() {
             .filter(|note| note["method"] == "thread/closed");
         assert!(closed.count() <= 1, "{notes:?}");
     }
+}
+
+#[tokio::test]
+async fn what_does_not_want_to_end_holds_the_end_of_its_thread_up_for_a_moment_only() {
+    let server = TestServer::new();
+    let mut client = server.client().await;
+    let thread = client.start_thread(&server.work()).await;
+    let script = "go\n@@ [{\"exec\":\"trap '' TERM HUP INT; echo $$; while :; do sleep 0.05; done\"},\
+                  {\"say\":\"never\"}]";
+    client.start_turn(&thread, script).await;
+    let output = client.note("item/commandExecution/outputDelta").await;
+    let pid = output["delta"]
+        .as_str()
+        .expect("a number")
+        .trim()
+        .to_owned();
+    // Others are told at once that the thread closes, however long that takes.
+    let mut other = server.client().await;
+    let params = json!({"threadId": thread});
+    let archive = client.send("thread/archive", params.clone()).await;
+    let refused = loop {
+        match other.request("thread/resume", params.clone()).await {
+            Ok(_) => tokio::task::yield_now().await,
+            Err(error) => break error,
+        }
+    };
+    assert!(message(&refused).contains("is closing"), "{refused}");
+    let ended = tokio::time::timeout(Duration::from_secs(10), client.answer(archive)).await;
+    ended
+        .expect("within the time for an end")
+        .expect("archived");
+    let process = std::path::Path::new("/proc").join(&pid);
+    assert!(!process.exists(), "the command {pid} runs on");
 }
 
 #[tokio::test]
