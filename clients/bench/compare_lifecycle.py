@@ -321,6 +321,11 @@ def differences(theirs, ours):
         scene, client = key
         diff = [line for line in difflib.unified_diff(seen, ours[key], lineterm="", n=0)
                 if line[0] in "+-" and not line.startswith(("+++", "---"))]
+        # The reference answers from another task than it tells from, so an answer comes a line earlier or later from run
+        # to run. Where loomd's own answers stand is for its tests.
+        for _ in range(min(diff.count("-answer"), diff.count("+answer"))):
+            diff.remove("-answer")
+            diff.remove("+answer")
         allowed = list(ALLOWED.get(key, {}))
         for line in diff:
             if line in allowed:
