@@ -179,11 +179,16 @@ impl Library {
         show_state(thread, &self.stored_state(id));
     }
 
+    /// Makes the index know what is on disk and what was noted meanwhile.
+    fn catch_up(self: &Arc<Self>) {
+        self.freshen();
+        self.index_waiting();
+    }
+
     /// The threads that this one started, and those that they started: parents before
     /// their children. Looks at disks.
     pub(crate) fn descendants(self: &Arc<Self>, id: ThreadId) -> Vec<ThreadId> {
-        self.freshen();
-        self.index_waiting();
+        self.catch_up();
         self.index.descendants(id).unwrap_or_else(|error| {
             tracing::warn!(thread = %id, %error, "descendants not found");
             Vec::new()
@@ -193,8 +198,7 @@ impl Library {
     /// Refuses to remove what other threads' files continue: theirs would be lost as well.
     /// Such files are the reference's; loomd copies what a fork begins with.
     pub(crate) fn may_remove(self: &Arc<Self>, id: ThreadId) -> ApiResult<()> {
-        self.freshen();
-        self.index_waiting();
+        self.catch_up();
         let file_ids = layout::file_ids(&self.home, id)
             .map_err(|error| ApiError::internal(error.to_string()))?;
         let continued = self.index.is_continued(id, &file_ids);
@@ -257,8 +261,7 @@ impl Library {
                 backwards_cursor: None,
             });
         };
-        self.freshen();
-        self.index_waiting();
+        self.catch_up();
         self.index.list(query).map_err(|error| match error {
             loomd_store::Error::Cursor(cursor) => ApiError::invalid(cursor.to_string()),
             loomd_store::Error::Sqlite(_) | loomd_store::Error::Row(_) => {

@@ -4,12 +4,12 @@
 //! submission's id, so that one that was started just before a crash is known to have
 //! been when the thread is loaded again.
 
-use loomd_protocol::{
-    QueuedSubmission, ServerNotification, ThreadQueueChangedNotification, UserInput,
-};
+use std::collections::BTreeSet;
+
+use loomd_protocol::{ServerNotification, ThreadQueueChangedNotification, UserInput};
 
 use crate::thread::{Cx, Thread};
-use crate::{Action, Audience, Queued, Refusal, Reply, ReplyTo, UserMessage, items};
+use crate::{Audience, Queued, Refusal, Reply, ReplyTo, UserMessage, items};
 
 /// Submissions that may wait for one thread; one more is refused.
 pub const QUEUE_MAX: usize = 256;
@@ -66,13 +66,8 @@ impl Thread {
         if let Err(refusal) = self.may_queue(&update.submission.input) {
             return self.refuse(reply, refusal);
         }
-        let QueuedSubmission {
-            id,
-            input,
-            responsesapi_client_metadata: metadata,
-            ..
-        } = update.submission.clone();
-        let Some(at) = self.place_in_queue(&id) else {
+        let Some(at) = self.place_in_queue(&update.submission.id) else {
+            let id = update.submission.id;
             return self.refuse(reply, Refusal::NotQueued { id });
         };
         let grown = self.queue_bytes_with(&update) - self.kept.queue[at].bytes();
@@ -80,8 +75,9 @@ impl Thread {
             return self.refuse(reply, queue_full());
         }
         let queued = &mut self.kept.queue[at];
-        queued.submission.input = input;
+        queued.submission.input = update.submission.input;
         queued.parts = update.parts;
+        let metadata = update.submission.responsesapi_client_metadata;
         if let Some(metadata) = metadata.filter(|metadata| !metadata.is_empty()) {
             queued.submission.responsesapi_client_metadata = Some(metadata);
         }
@@ -174,8 +170,11 @@ impl Thread {
     /// Drops what was started already: a user message of one of the newest turns has its
     /// id. For a thread that is being loaded.
     pub(crate) fn drop_started(&mut self) {
+        if self.kept.queue.is_empty() {
+            return;
+        }
         let newest = self.turns.iter().rev().take(QUEUE_MAX);
-        let ids: std::collections::BTreeSet<&str> = newest
+        let ids: BTreeSet<&str> = newest
             .flat_map(|turn| turn.items.iter().map(|item| item.id()))
             .collect();
         let before = self.kept.queue.len();
@@ -183,7 +182,7 @@ impl Thread {
             .queue
             .retain(|queued| !ids.contains(queued.submission.id.as_str()));
         if self.kept.queue.len() != before {
-            self.act(Action::Keep(Box::new(self.kept.stored())));
+            self.keep();
         }
     }
 
