@@ -1,0 +1,189 @@
+//! The system calls that are refused.
+//!
+//! A list of what is forbidden, not of what is allowed: programs of every kind run here.
+//! Forbidden is what reaches around the other walls (mounts, namespaces, kernel
+//! keyrings, `io_uring`, which no filter sees into), what only administrators need, and,
+//! without the network, every way to somebody else's socket.
+
+use std::collections::BTreeMap;
+
+use libc::c_long;
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule, apply_filter, sock_filter,
+};
+
+use crate::status::Failure;
+
+type Rules = BTreeMap<c_long, Vec<SeccompRule>>;
+type Made<T> = Result<T, seccompiler::BackendError>;
+
+/// Refused whatever the arguments.
+const FORBIDDEN: &[c_long] = &[
+    // Kernel keyrings, which are the user's and not the namespace's.
+    libc::SYS_add_key,
+    libc::SYS_keyctl,
+    libc::SYS_request_key,
+    // Mounts and namespaces.
+    libc::SYS_mount,
+    libc::SYS_umount2,
+    libc::SYS_pivot_root,
+    libc::SYS_move_mount,
+    libc::SYS_open_tree,
+    libc::SYS_fsopen,
+    libc::SYS_fsconfig,
+    libc::SYS_fsmount,
+    libc::SYS_fspick,
+    libc::SYS_mount_setattr,
+    libc::SYS_setns,
+    libc::SYS_chroot,
+    // System calls that no filter sees.
+    libc::SYS_io_uring_setup,
+    libc::SYS_io_uring_enter,
+    libc::SYS_io_uring_register,
+    // Files by number instead of by name.
+    libc::SYS_open_by_handle_at,
+    // Parts of the kernel that are for administrators, and have had holes for others.
+    libc::SYS_acct,
+    libc::SYS_bpf,
+    libc::SYS_clock_adjtime,
+    libc::SYS_clock_settime,
+    libc::SYS_delete_module,
+    libc::SYS_fanotify_init,
+    libc::SYS_finit_module,
+    libc::SYS_init_module,
+    libc::SYS_kexec_load,
+    libc::SYS_perf_event_open,
+    libc::SYS_quotactl,
+    libc::SYS_reboot,
+    libc::SYS_setdomainname,
+    libc::SYS_sethostname,
+    libc::SYS_settimeofday,
+    libc::SYS_swapoff,
+    libc::SYS_swapon,
+    libc::SYS_syslog,
+    libc::SYS_userfaultfd,
+    libc::SYS_vhangup,
+];
+
+/// The families of sockets that may be made where the network may be used. Others lead
+/// to the host of a virtual machine, to devices, or to rarely used parts of the kernel.
+const FAMILIES: [libc::c_int; 4] = [
+    libc::AF_UNIX,
+    libc::AF_INET,
+    libc::AF_INET6,
+    libc::AF_NETLINK,
+];
+
+/// The bits of a socket's type that are its kind.
+const KIND_MASK: u64 = 0xf;
+
+/// The bit that marks a system call of the x32 interface, which has numbers of its own.
+const X32: u32 = 0x4000_0000;
+
+pub(super) fn apply(network: bool) -> Result<(), Failure> {
+    let failed = |text: String| Failure {
+        step: "restrict system calls".to_owned(),
+        errno: None,
+        text,
+    };
+    let refused =
+        program(rules(network), libc::EPERM).map_err(|error| failed(error.to_string()))?;
+    apply_filter(&refused).map_err(|error| failed(error.to_string()))?;
+    // Its flags are behind a pointer, where no filter can look. Programs fall back to
+    // `clone` when a kernel does not know it.
+    let unknown = Ok(Rules::from([(libc::SYS_clone3, Vec::new())]));
+    let unknown = program(unknown, libc::ENOSYS).map_err(|error| failed(error.to_string()))?;
+    apply_filter(&unknown).map_err(|error| failed(error.to_string()))
+}
+
+fn rules(network: bool) -> Made<Rules> {
+    let mut rules: Rules = FORBIDDEN.iter().map(|call| (*call, Vec::new())).collect();
+    let new_user = u64::from(libc::CLONE_NEWUSER.unsigned_abs());
+    for call in [libc::SYS_clone, libc::SYS_unshare] {
+        let rule = vec![masked(0, new_user, new_user)?];
+        rules.insert(call, vec![SeccompRule::new(rule)?]);
+    }
+    // Typing into a terminal on behalf of its user.
+    let typing =
+        [libc::TIOCSTI, libc::TIOCLINUX].map(|request| SeccompRule::new(vec![equal(1, request)?]));
+    rules.insert(libc::SYS_ioctl, typing.into_iter().collect::<Made<_>>()?);
+    if network {
+        let mut other = Vec::new();
+        for family in FAMILIES {
+            other.push(SeccompCondition::new(
+                0,
+                SeccompCmpArgLen::Dword,
+                SeccompCmpOp::Ne,
+                u64::from(family.unsigned_abs()),
+            )?);
+        }
+        rules.insert(libc::SYS_socket, vec![SeccompRule::new(other)?]);
+        return Ok(rules);
+    }
+    // Also a socket that has a name in the file system is somebody else's.
+    rules.insert(libc::SYS_connect, Vec::new());
+    // Connected pairs are harmless. A datagram can be sent to any name, so there are
+    // none of them; `SOCK_RAW` means the same here.
+    let unix = u64::from(libc::AF_UNIX.unsigned_abs());
+    for call in [libc::SYS_socket, libc::SYS_socketpair] {
+        let foreign = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, unix)?;
+        let mut refused = vec![SeccompRule::new(vec![foreign])?];
+        for kind in [libc::SOCK_DGRAM, libc::SOCK_RAW] {
+            let kind = masked(1, KIND_MASK, u64::from(kind.unsigned_abs()))?;
+            refused.push(SeccompRule::new(vec![kind])?);
+        }
+        rules.insert(call, refused);
+    }
+    Ok(rules)
+}
+
+fn equal(argument: u8, value: u64) -> Made<SeccompCondition> {
+    SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value)
+}
+
+fn masked(argument: u8, mask: u64, value: u64) -> Made<SeccompCondition> {
+    let op = SeccompCmpOp::MaskedEq(mask);
+    SeccompCondition::new(argument, SeccompCmpArgLen::Dword, op, value)
+}
+
+/// The filter's program, which also refuses system calls of the x32 interface: the
+/// kernel gives them the same architecture, and the library does not know them.
+fn program(rules: Made<Rules>, error: libc::c_int) -> Made<BpfProgram> {
+    let filter = SeccompFilter::new(
+        rules?,
+        SeccompAction::Allow,
+        SeccompAction::Errno(error.unsigned_abs()),
+        std::env::consts::ARCH.try_into()?,
+    )?;
+    let program: BpfProgram = filter.try_into()?;
+    if cfg!(target_arch = "x86_64") {
+        let mut whole = x32_refused();
+        whole.extend(program);
+        return Ok(whole);
+    }
+    Ok(program)
+}
+
+fn x32_refused() -> BpfProgram {
+    let load = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
+    let at_least = libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K;
+    let ret = libc::BPF_RET | libc::BPF_K;
+    let statement = |code: u32, k: u32, jt, jf| sock_filter {
+        code: u16::try_from(code).unwrap_or(u16::MAX),
+        jt,
+        jf,
+        k,
+    };
+    vec![
+        // The number is the first member of what a filter sees.
+        statement(load, 0, 0, 0),
+        statement(at_least, X32, 0, 1),
+        statement(
+            ret,
+            libc::SECCOMP_RET_ERRNO | libc::EPERM.unsigned_abs(),
+            0,
+            0,
+        ),
+    ]
+}

@@ -1,0 +1,195 @@
+//! Linux: the command is the helper, which is told what to do by a file in memory.
+
+#![expect(
+    unsafe_code,
+    reason = "two descriptors must reach one child only, so they are opened to it between fork and exec"
+)]
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Seek as _, Write as _};
+use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use loomd_base::Clock;
+use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::io::{FdFlags, fcntl_setfd};
+
+use crate::backend::{Backend, Confined, Error, Guard, HELPER_NAME, Job, What};
+use crate::placeholder::Placeholders;
+use crate::policy::{Policy, Root};
+use crate::spec::Spec;
+use crate::survey::{Found, Survey};
+
+/// Sets of roots that are remembered; past it the one that was not used longest goes.
+const SURVEYS_MAX: usize = 64;
+
+/// Folders that have a content of their own in the sandbox, so that nothing in them can
+/// be a writable root.
+const REPLACED: [&str; 2] = ["/proc", "/dev"];
+
+/// Confines by namespaces, mounts, Landlock and a filter of system calls.
+pub(crate) struct Namespaces {
+    helper: PathBuf,
+    clock: Arc<dyn Clock>,
+    surveys: Mutex<Surveys>,
+    placeholders: Arc<Placeholders>,
+}
+
+#[derive(Default)]
+struct Surveys {
+    uses: u64,
+    of: BTreeMap<Vec<Root>, (u64, Survey)>,
+}
+
+impl Namespaces {
+    pub(crate) fn new(helper: PathBuf, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            helper,
+            clock,
+            surveys: Mutex::default(),
+            placeholders: Arc::default(),
+        }
+    }
+
+    /// What is in the roots that must not be written.
+    fn found(&self, roots: Vec<Root>) -> Found {
+        // Held while the disk is looked through, so that it is done once for those who
+        // ask at the same time. Nothing that is async waits here.
+        let mut surveys = self.surveys();
+        surveys.uses += 1;
+        let now = surveys.uses;
+        if !surveys.of.contains_key(&roots) && surveys.of.len() >= SURVEYS_MAX {
+            let oldest = surveys.of.iter().min_by_key(|(_, (used, _))| *used);
+            if let Some(oldest) = oldest.map(|(roots, _)| roots.clone()) {
+                surveys.of.remove(&oldest);
+            }
+        }
+        let (used, survey) = surveys
+            .of
+            .entry(roots)
+            .or_insert_with_key(|roots| (now, Survey::new(roots.clone(), Arc::clone(&self.clock))));
+        *used = now;
+        survey.current()
+    }
+
+    fn surveys(&self) -> MutexGuard<'_, Surveys> {
+        // What is known is thrown away rather than used half made.
+        self.surveys.lock().unwrap_or_else(|broken| {
+            let mut surveys = PoisonError::into_inner(broken);
+            *surveys = Surveys::default();
+            surveys
+        })
+    }
+}
+
+impl Backend for Namespaces {
+    fn command(&self, policy: &Policy, job: &Job<'_>) -> Result<Confined, Error> {
+        let roots = real_roots(&policy.writable);
+        let found = if roots.is_empty() {
+            Found::default()
+        } else {
+            self.found(roots.clone())
+        };
+        let absent: Vec<PathBuf> = found.absent.into_iter().collect();
+        let held = self.placeholders.hold(&absent).map_err(|error| {
+            Error::Unavailable(format!(
+                "no folder can be made that keeps the place of a protected one: {error}"
+            ))
+        })?;
+        let spec = Spec {
+            folder: job.folder.to_owned(),
+            writable: roots.into_iter().map(|root| root.path).collect(),
+            read_only: found.read_only.into_keys().chain(absent).collect(),
+            fixed: found.fixed.into_iter().collect(),
+            hidden: policy
+                .hidden
+                .iter()
+                .filter_map(|path| path.canonicalize().ok())
+                .collect(),
+            network: policy.network,
+            terminal: job.terminal,
+            task: match job.what {
+                What::Task(name) => Some(name.to_owned()),
+                What::Program(_) => None,
+            },
+        };
+        let spec = in_memory(&spec)?;
+        let (status, told) = io::pipe()?;
+        let told = OwnedFd::from(told);
+        let mut command = Command::new(&self.helper);
+        command
+            .arg0(HELPER_NAME)
+            .arg(spec.as_raw_fd().to_string())
+            .arg(told.as_raw_fd().to_string())
+            .current_dir("/");
+        if let What::Program(argv) = job.what {
+            command.args(argv);
+        }
+        open_to_child(&mut command, [spec.as_raw_fd(), told.as_raw_fd()]);
+        Ok(Confined {
+            command,
+            guard: Guard {
+                _held: Some(held),
+                fds: vec![spec, told],
+            },
+            status: Some(status),
+        })
+    }
+
+    fn unconfined_ran(&self) {
+        for (_, survey) in self.surveys().of.values_mut() {
+            survey.forget();
+        }
+    }
+}
+
+/// The roots that are there, by their real paths.
+fn real_roots(roots: &[Root]) -> Vec<Root> {
+    let mut real: Vec<Root> = roots
+        .iter()
+        .filter_map(|root| {
+            let path = root.path.canonicalize().ok()?;
+            let usable = path.is_dir() && !is_replaced(&path);
+            usable.then_some(Root {
+                path,
+                kind: root.kind,
+            })
+        })
+        .collect();
+    // A workspace comes before the same folder as a place for temporary files.
+    real.sort();
+    real.dedup_by(|later, earlier| later.path == earlier.path);
+    real
+}
+
+fn is_replaced(path: &Path) -> bool {
+    REPLACED.iter().any(|replaced| path.starts_with(replaced))
+}
+
+/// The file that tells the helper what to do. It has no name, so nobody else reads it.
+fn in_memory(spec: &Spec) -> io::Result<OwnedFd> {
+    let mut file = File::from(memfd_create("loomd-sandbox", MemfdFlags::CLOEXEC)?);
+    file.write_all(&serde_json::to_vec(spec)?)?;
+    file.rewind()?;
+    Ok(file.into())
+}
+
+/// Keeps the descriptors open in the child, and in no other that is started meanwhile.
+fn open_to_child(command: &mut Command, fds: [i32; 2]) {
+    let open = move || {
+        for fd in fds {
+            // SAFETY: the guard keeps both open until the command is started.
+            let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+            fcntl_setfd(fd, FdFlags::empty())?;
+        }
+        Ok(())
+    };
+    // SAFETY: the function makes system calls only.
+    unsafe {
+        command.pre_exec(open);
+    }
+}

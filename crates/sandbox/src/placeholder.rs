@@ -1,0 +1,125 @@
+//! Empty folders that hold the place of protected names that are not there.
+//!
+//! A mount needs something to be mounted on. So while a confined program runs, a
+//! protected name that does not exist is an empty folder, which the program sees
+//! read-only and which goes again with the last program that needs it. A folder that
+//! somebody filled meanwhile stays. After a kill an empty folder can be left; it is
+//! taken over, and removed, by the next program that needs it.
+
+use std::collections::BTreeMap;
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The mode by which an empty folder is known as a placeholder.
+const MODE: u32 = 0o555;
+
+/// How many need each placeholder.
+#[derive(Debug, Default)]
+pub(crate) struct Placeholders(Mutex<BTreeMap<PathBuf, usize>>);
+
+/// The need for some placeholders; they go when it is dropped, if nobody else needs them.
+#[derive(Debug)]
+pub(crate) struct Held {
+    paths: Vec<PathBuf>,
+    of: Arc<Placeholders>,
+}
+
+impl Placeholders {
+    /// Makes folders in these places, or shares those that are there.
+    ///
+    /// # Errors
+    /// When one cannot be made and nothing else is there; none is left then.
+    pub(crate) fn hold(self: &Arc<Self>, paths: &[PathBuf]) -> io::Result<Held> {
+        let mut held = Held {
+            paths: Vec::with_capacity(paths.len()),
+            of: Arc::clone(self),
+        };
+        for path in paths {
+            let mut counts = self.lock();
+            match DirBuilder::new().mode(MODE).create(path) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    // Somebody's own by now, unless it is one of these.
+                    if !counts.contains_key(path) && !is_placeholder(path) {
+                        continue;
+                    }
+                }
+                Err(error) => {
+                    drop(counts);
+                    return Err(error);
+                }
+            }
+            *counts.entry(path.clone()).or_insert(0) += 1;
+            drop(counts);
+            held.paths.push(path.clone());
+        }
+        Ok(held)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<PathBuf, usize>> {
+        // A count is never left half changed.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a folder is an empty one that was left behind.
+pub(crate) fn is_placeholder(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir() && meta.mode() & 0o7777 == MODE)
+        && fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        for path in &self.paths {
+            let mut counts = self.of.lock();
+            let Some(count) = counts.get_mut(path) else {
+                continue;
+            };
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(path);
+                // One that is not empty is somebody's own by now.
+                let _ = fs::remove_dir(path);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_placeholder_lasts_as_long_as_somebody_needs_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = folder.path().join(".git");
+        let all = Arc::new(Placeholders::default());
+        let hold = || all.hold(std::slice::from_ref(&place)).expect("held");
+        let (first, second) = (hold(), hold());
+        drop(first);
+        assert!(is_placeholder(&place));
+        drop(second);
+        assert!(!place.exists());
+    }
+
+    #[test]
+    fn what_somebody_made_of_it_stays_and_what_was_left_goes() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (git, left) = (folder.path().join(".git"), folder.path().join(".aws"));
+        fs::create_dir(folder.path().join(".codex")).expect("made");
+        DirBuilder::new().mode(MODE).create(&left).expect("made");
+        let all = Arc::new(Placeholders::default());
+        let paths = [git.clone(), left.clone(), folder.path().join(".codex")];
+        let held = all.hold(&paths).expect("held");
+        fs::set_permissions(&git, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .expect("set");
+        fs::write(git.join("HEAD"), "x").expect("written");
+        drop(held);
+        assert!(git.join("HEAD").exists());
+        assert!(!left.exists());
+        assert!(folder.path().join(".codex").exists());
+    }
+}

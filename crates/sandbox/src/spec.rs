@@ -1,0 +1,26 @@
+//! What the server tells the helper: a finished list of steps, nothing to decide.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// What the helper does before the program runs. Paths are absolute and without links.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct Spec {
+    /// Working folder.
+    pub(crate) folder: PathBuf,
+    /// Folders that stay writable.
+    pub(crate) writable: Vec<PathBuf>,
+    /// Files and folders in them that do not.
+    pub(crate) read_only: Vec<PathBuf>,
+    /// Writable folders in whose top level nothing may come, go or be renamed.
+    pub(crate) fixed: Vec<PathBuf>,
+    /// Files and folders that show nothing.
+    pub(crate) hidden: Vec<PathBuf>,
+    /// Whether the network may be used.
+    pub(crate) network: bool,
+    /// Whether standard input is the program's terminal.
+    pub(crate) terminal: bool,
+    /// A function of the helper to run instead of a program.
+    pub(crate) task: Option<String>,
+}

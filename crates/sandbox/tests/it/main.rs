@@ -1,0 +1,4 @@
+//! The sandbox with real programs.
+
+mod lab;
+mod running;
