@@ -21,9 +21,10 @@ use serde::{Deserialize, Deserializer, Serialize};
 // So that a marker can be named `methods::ThreadRead`.
 #[doc(no_inline)]
 pub use crate::{
-    account::*, config::*, hook::*, initialize::*, mcp::*, memory::*, misc::*, model::*, old::*,
-    permission::*, plugin::*, queue::*, rate_limit::*, remote_control::*, search::*, skill::*,
-    thread_act::*, thread_manage::*, thread_open::*, thread_read::*, turn::*,
+    account::*, command_exec::*, config::*, hook::*, initialize::*, mcp::*, memory::*, misc::*,
+    model::*, old::*, permission::*, plugin::*, process::*, queue::*, rate_limit::*,
+    remote_control::*, search::*, skill::*, thread_act::*, thread_manage::*, thread_open::*,
+    thread_read::*, turn::*,
 };
 
 /// A method with types. Its implementors are markers and have no values.

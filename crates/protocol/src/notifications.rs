@@ -154,9 +154,11 @@ notifications! {
     "item/completed" Stable Implemented(ItemCompleted: ItemCompletedNotification);
     "item/agentMessage/delta" Stable Implemented(AgentMessageDelta: AgentMessageDeltaNotification);
     "item/plan/delta" Stable Implemented(PlanDelta: PlanDeltaNotification);
-    "command/exec/outputDelta" Stable NotYet;
-    "process/outputDelta" Experimental NotYet;
-    "process/exited" Experimental NotYet;
+    "command/exec/outputDelta" Stable
+        Implemented(CommandExecOutputDelta: CommandExecOutputDeltaNotification);
+    "process/outputDelta" Experimental
+        Implemented(ProcessOutputDelta: ProcessOutputDeltaNotification);
+    "process/exited" Experimental Implemented(ProcessExited: ProcessExitedNotification);
     "item/commandExecution/outputDelta" Stable
         Implemented(CommandExecutionOutputDelta: CommandExecutionOutputDeltaNotification);
     "item/commandExecution/terminalInteraction" Stable

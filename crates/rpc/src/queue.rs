@@ -96,6 +96,14 @@ impl Outbound {
             .await;
     }
 
+    /// Waits until less than so many bytes are queued, or the connection takes nothing more.
+    /// For a sender that can hold back.
+    pub async fn room(&self, bytes_max: usize) {
+        self.queue
+            .until(|state| state.load.bytes < bytes_max || state.reason.is_some())
+            .await;
+    }
+
     /// Whether [`send`](Self::send) would be refused whatever the message.
     #[must_use]
     pub fn is_closed(&self) -> bool {

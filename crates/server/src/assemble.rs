@@ -21,7 +21,7 @@ use crate::errors::{ApiError, ApiResult};
 use crate::router::Cx;
 use crate::{PROTOCOL_VERSION, Server};
 
-pub(crate) use settings::{Overrides, policy_word};
+pub(crate) use settings::{Overrides, policy_word, sandbox_policy};
 
 /// The only place where commands run: this machine.
 const LOCAL_ENVIRONMENT: &str = "local";

@@ -14,11 +14,13 @@
 mod api;
 mod assemble;
 mod common;
+mod confinement;
 mod errors;
 mod host;
 mod ids;
 mod library;
 mod models;
+mod one_offs;
 mod peer;
 mod router;
 mod session;

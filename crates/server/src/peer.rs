@@ -12,6 +12,8 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use loomd_base::ConnectionId;
 use loomd_rpc::{Message, Outbound, Principal};
 
+use crate::one_offs::OneOffs;
+
 /// What a client told at `initialize`.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
@@ -33,6 +35,8 @@ pub(crate) struct Peer {
     client: OnceLock<Client>,
     /// The handshake's own notifications are out; broadcasts may follow.
     ready: AtomicBool,
+    /// What it runs outside of threads.
+    pub(crate) one_offs: OneOffs,
 }
 
 impl Peer {
@@ -43,6 +47,7 @@ impl Peer {
             out,
             client: OnceLock::new(),
             ready: AtomicBool::new(false),
+            one_offs: OneOffs::default(),
         }
     }
 
@@ -73,6 +78,11 @@ impl Peer {
                 "message for a closed connection dropped"
             );
         }
+    }
+
+    /// Waits until less than so many bytes wait for the reader, or nothing is sent any more.
+    pub(crate) async fn room(&self, bytes_max: usize) {
+        self.out.room(bytes_max).await;
     }
 
     /// Whether this client gets events with their numbers.

@@ -91,6 +91,7 @@ impl Session for ServerSession {
             ?reason,
             "connection closed"
         );
+        peer.one_offs.close().await;
         // Answers that are still being made may be sent: the queue is flushed after this.
         let all = self.aside.acquire_many(ASIDE_MAX);
         if tokio::time::timeout(ASIDE_WAIT_MAX, all).await.is_err() {

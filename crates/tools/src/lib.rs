@@ -5,6 +5,7 @@
 //! any client.
 //!
 //! - `exec`: `exec_command` and `write_stdin`.
+//! - [`one_off`]: commands that a client runs without a thread.
 //! - [`patch`]: `apply_patch`, also when typed into the shell; its pure part is public.
 //! - `update_plan`, `image` (`view_image`).
 //! - `gate`: asked before a command or patch runs; the seam for sandboxes.
@@ -20,6 +21,7 @@ mod call;
 mod exec;
 mod gate;
 mod image;
+pub mod one_off;
 pub mod patch;
 mod registry;
 mod shared;
@@ -29,6 +31,7 @@ mod toolbox;
 mod update_plan;
 
 pub use exec::env::{EnvironmentPolicy, Inherit, ShellEnvironment};
+pub use exec::process::TerminalSize;
 pub use exec::text::OutputLimit;
 pub use sink::TurnEvent;
 pub use specs::Offer;

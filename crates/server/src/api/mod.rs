@@ -4,11 +4,13 @@
 
 pub(crate) mod account;
 pub(crate) mod catalog;
+pub(crate) mod command_exec;
 pub(crate) mod config;
 pub(crate) mod connection;
 pub(crate) mod extensions;
 pub(crate) mod offset;
 pub(crate) mod paging;
+pub(crate) mod process;
 pub(crate) mod redact;
 pub(crate) mod skills;
 pub(crate) mod thread_archive;
@@ -31,9 +33,11 @@ pub(crate) fn routes() -> Vec<Route> {
     [
         account::routes(),
         catalog::routes(),
+        command_exec::routes(),
         config::routes(),
         connection::routes(),
         extensions::routes(),
+        process::routes(),
         skills::routes(),
         thread_archive::routes(),
         thread_goal::routes(),

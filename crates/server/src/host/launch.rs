@@ -372,7 +372,12 @@ fn toolbox_options(server: &Server, core: &Thread, config: &Config) -> ToolboxOp
 fn shell_environment(server: &Server, policy: &ShellEnvironmentPolicy) -> ShellEnvironment {
     let vars = &server.environment.vars;
     let inherited = vars.iter().map(|(name, value)| (name.into(), value.into()));
-    let policy = EnvironmentPolicy {
+    ShellEnvironment::new(inherited, &environment_policy(policy))
+}
+
+/// The configured policy as the runner of commands has it.
+pub(crate) fn environment_policy(policy: &ShellEnvironmentPolicy) -> EnvironmentPolicy {
+    EnvironmentPolicy {
         inherit: match policy.inherit {
             EnvironmentInherit::All => Inherit::All,
             EnvironmentInherit::Core => Inherit::Core,
@@ -382,8 +387,7 @@ fn shell_environment(server: &Server, policy: &ShellEnvironmentPolicy) -> ShellE
         exclude: policy.exclude.clone(),
         set: policy.set.clone(),
         include_only: policy.include_only.clone(),
-    };
-    ShellEnvironment::new(inherited, &policy)
+    }
 }
 
 /// What a provider is told about who asks.

@@ -12,5 +12,5 @@ mod reload;
 mod residency;
 
 pub(crate) use fanout::{broadcast, send_to};
-pub(crate) use launch::{Awake, ForkKind, Launch, wake};
+pub(crate) use launch::{Awake, ForkKind, Launch, environment_policy, wake};
 pub(crate) use registry::{Handle, Mail, Registry, Responder};

@@ -3,6 +3,7 @@
 
 mod approvals;
 mod coming_and_going;
+mod command_exec;
 mod extensions;
 mod families;
 mod forks;
@@ -10,6 +11,7 @@ mod going_on;
 mod handshake;
 mod lifecycle;
 mod metadata;
+mod process;
 mod races;
 mod random_traffic;
 mod reading;

@@ -47,6 +47,38 @@ impl Default for EnvironmentPolicy {
     }
 }
 
+impl EnvironmentPolicy {
+    /// What the policy makes of inherited variables, without those that only the commands
+    /// of a model get.
+    #[must_use]
+    pub fn apply(&self, inherited: BTreeMap<OsString, OsString>) -> BTreeMap<OsString, OsString> {
+        let named = |name: &OsStr, patterns: &[String]| {
+            let name = name.to_string_lossy();
+            patterns.iter().any(|pattern| matches(pattern, &name))
+        };
+        let mut excluded = self.exclude.clone();
+        if !self.ignore_default_excludes {
+            excluded.extend(DEFAULT_EXCLUDES.map(str::to_owned));
+        }
+        let mut variables = inherited;
+        variables.retain(|name, _| {
+            let inherits = match self.inherit {
+                Inherit::All => true,
+                Inherit::Core => name.to_str().is_some_and(|name| CORE.contains(&name)),
+                Inherit::None => false,
+            };
+            inherits && !named(name, &excluded)
+        });
+        for (name, value) in &self.set {
+            variables.insert(name.into(), value.into());
+        }
+        if !self.include_only.is_empty() {
+            variables.retain(|name, _| named(name, &self.include_only));
+        }
+        variables
+    }
+}
+
 /// Inherited with [`Inherit::Core`].
 const CORE: [&str; 9] = [
     "HOME", "LOGNAME", "PATH", "SHELL", "TEMP", "TMP", "TMPDIR", "USER", "USERNAME",
@@ -55,7 +87,7 @@ const CORE: [&str; 9] = [
 /// Left out unless the policy says otherwise.
 const DEFAULT_EXCLUDES: [&str; 3] = ["*KEY*", "*SECRET*", "*TOKEN*"];
 
-/// What every command gets: no colours, no pagers, one text encoding.
+/// What every command of a model gets: no colours, no pagers, one text encoding.
 const FIXED: [(&str, &str); 10] = [
     ("CODEX_CI", "1"),
     ("COLORTERM", ""),
@@ -86,29 +118,7 @@ impl ShellEnvironment {
     ) -> Self {
         let inherited: BTreeMap<OsString, OsString> = inherited.into_iter().collect();
         let path = inherited.get(OsStr::new("PATH")).cloned();
-        let named = |name: &OsStr, patterns: &[String]| {
-            let name = name.to_string_lossy();
-            patterns.iter().any(|pattern| matches(pattern, &name))
-        };
-        let mut excluded = policy.exclude.clone();
-        if !policy.ignore_default_excludes {
-            excluded.extend(DEFAULT_EXCLUDES.map(str::to_owned));
-        }
-        let mut variables = inherited;
-        variables.retain(|name, _| {
-            let inherits = match policy.inherit {
-                Inherit::All => true,
-                Inherit::Core => name.to_str().is_some_and(|name| CORE.contains(&name)),
-                Inherit::None => false,
-            };
-            inherits && !named(name, &excluded)
-        });
-        for (name, value) in &policy.set {
-            variables.insert(name.into(), value.into());
-        }
-        if !policy.include_only.is_empty() {
-            variables.retain(|name, _| named(name, &policy.include_only));
-        }
+        let mut variables = policy.apply(inherited);
         for (name, value) in FIXED {
             variables.insert(name.into(), value.into());
         }

@@ -31,7 +31,7 @@ use tokio::sync::mpsc;
 use self::driver::{Driver, Input, REQUESTS_MAX, Request};
 use self::item::CommandItem;
 use self::params::{ExecParams, WriteParams};
-use self::process::{Process, Program};
+use self::process::{Process, Program, Streams, TerminalSize};
 use self::text::{OutputLimit, Report, State};
 use crate::approval::{self, Decision};
 use crate::call::Call;
@@ -191,7 +191,11 @@ async fn start(call: Call, wanted: Wanted) {
         argv: argv.iter().map(OsString::from).collect(),
         folder: folder.clone(),
         environment: environment(&shared, call.id()),
-        tty,
+        streams: if tty {
+            Streams::Terminal(TerminalSize::default())
+        } else {
+            Streams::Merged
+        },
     };
     let process = match Process::start(program).await {
         Ok(process) => process,

@@ -29,25 +29,59 @@ use tokio_util::sync::CancellationToken;
 
 use super::{guardian, launcher, sys};
 
-/// The size of a terminal, as in the reference.
-const TERMINAL: Winsize = Winsize {
-    ws_row: 24,
-    ws_col: 80,
-    ws_xpixel: 0,
-    ws_ypixel: 0,
-};
+/// What a program reads from and prints to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Streams {
+    /// Its input is empty, its output and errors are one pipe.
+    Merged,
+    /// Its output and its errors have a pipe each; so has its input, or it is empty.
+    Pipes {
+        /// Whether something can be written to it.
+        input: bool,
+    },
+    /// A terminal.
+    Terminal(TerminalSize),
+}
+
+/// The size of a terminal in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TerminalSize {
+    /// Lines.
+    pub rows: u16,
+    /// Characters in a line.
+    pub cols: u16,
+}
+
+impl Default for TerminalSize {
+    /// 24 lines of 80 characters, as in the reference.
+    fn default() -> Self {
+        Self { rows: 24, cols: 80 }
+    }
+}
+
+impl TerminalSize {
+    fn apply(self, terminal: impl AsFd) -> io::Result<()> {
+        let size = Winsize {
+            ws_row: self.rows,
+            ws_col: self.cols,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        Ok(tcsetwinsize(terminal, size)?)
+    }
+}
 
 /// A program to run.
 pub(crate) struct Program {
-    /// Program and arguments; the program is a path.
+    /// Program and arguments. A program without a slash is looked for in the search
+    /// path of its own environment.
     pub(crate) argv: Vec<OsString>,
     /// Working folder.
     pub(crate) folder: PathBuf,
     /// The whole environment.
     pub(crate) environment: Vec<(OsString, OsString)>,
-    /// Whether it gets a terminal. Without one its input is empty and standard output
-    /// and error are one pipe.
-    pub(crate) tty: bool,
+    /// What it reads from and prints to.
+    pub(crate) streams: Streams,
 }
 
 /// A running process, or one that ended and is not reaped yet.
@@ -56,8 +90,12 @@ pub(crate) struct Process {
     group: Arc<Group>,
     /// Readable once the process ended.
     end: AsyncFd<OwnedFd>,
-    /// The pipe's reading end, or our side of the terminal.
-    stream: AsyncFd<OwnedFd>,
+    /// The reading end of the output's pipe, or our side of the terminal.
+    output: AsyncFd<OwnedFd>,
+    /// The same for its errors, where they are apart.
+    errors: Option<AsyncFd<OwnedFd>>,
+    /// The writing end of its input; none with a terminal.
+    input: Option<AsyncFd<OwnedFd>>,
     tty: bool,
 }
 
@@ -77,25 +115,10 @@ impl Process {
             .current_dir(&program.folder)
             .env_clear()
             .envs(program.environment);
-        let (stream, interest) = if program.tty {
-            let (ours, theirs) = terminal()?;
-            command
-                .stdin(theirs.try_clone()?)
-                .stdout(theirs.try_clone()?)
-                .stderr(theirs);
-            (ours, Interest::READABLE | Interest::WRITABLE)
-        } else {
-            let (ours, theirs) = io::pipe()?;
-            command
-                .stdin(Stdio::null())
-                .stdout(theirs.try_clone()?)
-                .stderr(theirs);
-            (OwnedFd::from(ours), Interest::READABLE)
-        };
-        fcntl_setfl(&stream, fcntl_getfl(&stream)? | OFlags::NONBLOCK)?;
+        let tty = matches!(program.streams, Streams::Terminal(_));
         // Registered before the start: what can fail should fail without a child.
-        let stream = sys::watch(stream, interest)?;
-        let mut child = launcher::launch(command, program.tty).await?;
+        let ends = Ends::open(program.streams, &mut command)?;
+        let mut child = launcher::launch(command, tty).await?;
         let pid = Pid::from_child(&child);
         let end = pidfd_open(pid, PidfdFlags::empty())
             .map_err(io::Error::from)
@@ -106,8 +129,10 @@ impl Process {
                 child,
                 group: Arc::new(Group::new(pid)),
                 end,
-                stream,
-                tty: program.tty,
+                output: ends.output,
+                errors: ends.errors,
+                input: ends.input,
+                tty,
             }),
             Err(error) => {
                 let _ = kill_process_group(pid, Signal::KILL);
@@ -135,28 +160,41 @@ impl Process {
         let _ = self.end.readable().await;
     }
 
+    /// Gives its terminal another size.
+    ///
+    /// # Errors
+    /// It has no terminal, or that is gone.
+    pub(crate) fn resize(&self, size: TerminalSize) -> io::Result<()> {
+        if !self.tty {
+            return Err(io::Error::other("process is not attached to a PTY"));
+        }
+        size.apply(&self.output)
+    }
+
     /// Reads output that is there, waiting for some. `Ok(0)` is the end of it.
     pub(crate) async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self
-            .stream
-            .async_io(Interest::READABLE, |fd| {
-                Ok(rustix::io::read(fd, &mut *buffer)?)
-            })
-            .await;
-        match read {
-            // A terminal says so when its last user is gone.
-            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) => {
-                Ok(0)
-            }
-            other => other,
+        read(&self.output, buffer).await
+    }
+
+    /// The same for what it prints to its standard error. Without a pipe of its own that
+    /// never comes.
+    pub(crate) async fn read_errors(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &self.errors {
+            Some(errors) => read(errors, buffer).await,
+            None => std::future::pending().await,
         }
     }
 
-    /// Writes to the terminal, waiting until it takes some.
+    /// Writes to its input or terminal, waiting until that takes some.
     pub(crate) async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let input = match &self.input {
+            Some(input) => input,
+            None if self.tty => &self.output,
+            None => return Err(io::ErrorKind::BrokenPipe.into()),
+        };
         loop {
-            let mut ready = self.stream.writable().await?;
-            match rustix::io::write(&self.stream, bytes) {
+            let mut ready = input.writable().await?;
+            match rustix::io::write(input, bytes) {
                 Err(rustix::io::Errno::AGAIN) => {}
                 done => return Ok(done?),
             }
@@ -167,6 +205,12 @@ impl Process {
             }
             ready.clear_ready();
         }
+    }
+
+    /// Ends its input. A terminal has no end: there it is the program that ends the
+    /// reading, at a character that is written to it.
+    pub(crate) fn close_input(&mut self) {
+        self.input = None;
     }
 
     /// Kills what is left of the group, reaps the process and gives its exit code: that
@@ -240,13 +284,78 @@ fn session_of(pid: u32) -> Option<u32> {
     runs.then(|| fields.nth(2)?.parse().ok())?
 }
 
+async fn read(stream: &AsyncFd<OwnedFd>, buffer: &mut [u8]) -> io::Result<usize> {
+    let read = stream
+        .async_io(Interest::READABLE, |fd| {
+            Ok(rustix::io::read(fd, &mut *buffer)?)
+        })
+        .await;
+    match read {
+        // A terminal says so when its last user is gone.
+        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) => Ok(0),
+        other => other,
+    }
+}
+
+/// Our ends of a program's streams.
+struct Ends {
+    output: AsyncFd<OwnedFd>,
+    errors: Option<AsyncFd<OwnedFd>>,
+    input: Option<AsyncFd<OwnedFd>>,
+}
+
+impl Ends {
+    /// Opens the streams and gives their other ends to the command.
+    fn open(streams: Streams, command: &mut Command) -> io::Result<Self> {
+        let ours = |fd: OwnedFd, interest| {
+            fcntl_setfl(&fd, fcntl_getfl(&fd)? | OFlags::NONBLOCK)?;
+            sys::watch(fd, interest)
+        };
+        if let Streams::Terminal(size) = streams {
+            let (terminal, theirs) = terminal(size)?;
+            command
+                .stdin(theirs.try_clone()?)
+                .stdout(theirs.try_clone()?)
+                .stderr(theirs);
+            return Ok(Self {
+                output: ours(terminal, Interest::READABLE | Interest::WRITABLE)?,
+                errors: None,
+                input: None,
+            });
+        }
+        let (output, theirs) = io::pipe()?;
+        command.stdout(theirs.try_clone()?);
+        let errors = if streams == Streams::Merged {
+            command.stderr(theirs);
+            None
+        } else {
+            let (errors, theirs) = io::pipe()?;
+            command.stderr(theirs);
+            Some(ours(errors.into(), Interest::READABLE)?)
+        };
+        let input = if (streams == Streams::Pipes { input: true }) {
+            let (theirs, input) = io::pipe()?;
+            command.stdin(theirs);
+            Some(ours(input.into(), Interest::WRITABLE)?)
+        } else {
+            command.stdin(Stdio::null());
+            None
+        };
+        Ok(Self {
+            output: ours(output.into(), Interest::READABLE)?,
+            errors,
+            input,
+        })
+    }
+}
+
 /// A new terminal: our side, and the side of the program.
-fn terminal() -> io::Result<(OwnedFd, OwnedFd)> {
+fn terminal(size: TerminalSize) -> io::Result<(OwnedFd, OwnedFd)> {
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
     let ours = openpt(flags)?;
     grantpt(&ours)?;
     unlockpt(&ours)?;
-    tcsetwinsize(ours.as_fd(), TERMINAL)?;
+    size.apply(&ours)?;
     let theirs = ioctl_tiocgptpeer(&ours, flags)?;
     Ok((ours, theirs))
 }

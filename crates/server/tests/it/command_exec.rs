@@ -1,0 +1,531 @@
+//! `command/exec`: what is refused, what is answered, what is told meanwhile.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use loomd_testkit::{TestClient, TestServer};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+/// A command with other members of its params.
+fn with(command: &[&str], more: &Value) -> Value {
+    let mut params = json!({ "command": command });
+    let members = params.as_object_mut().expect("an object");
+    members.extend(more.as_object().expect("an object").clone());
+    params
+}
+
+fn sh(script: &str, more: &Value) -> Value {
+    with(&["sh", "-c", script], more)
+}
+
+async fn exec(client: &mut TestClient, params: Value) -> Value {
+    let answer = client.request("command/exec", params).await;
+    answer.expect("the command runs")
+}
+
+fn done(code: i32, stdout: &str, stderr: &str) -> Value {
+    json!({ "exitCode": code, "stdout": stdout, "stderr": stderr })
+}
+
+/// What was streamed before this, by its stream, and whether the cap was reached at the end.
+fn streamed(client: &mut TestClient, stream: &str) -> (String, bool) {
+    let mut text = Vec::new();
+    let mut capped = false;
+    for note in client.pending_notes() {
+        let params = &note["params"];
+        if note["method"] == "command/exec/outputDelta" && params["stream"] == stream {
+            assert!(!capped, "nothing follows the cap");
+            let delta = params["deltaBase64"].as_str().expect("a text");
+            text.extend(STANDARD.decode(delta).expect("base64"));
+            capped = params["capReached"].as_bool().expect("a flag");
+        }
+    }
+    (String::from_utf8(text).expect("a text"), capped)
+}
+
+/// Waits until a streamed command has printed something that ends like this.
+async fn printed(client: &mut TestClient, end: &str) -> String {
+    let mut text = String::new();
+    while !text.ends_with(end) {
+        let note = client.note("command/exec/outputDelta").await;
+        let delta = note["deltaBase64"].as_str().expect("a text");
+        text += &String::from_utf8(STANDARD.decode(delta).expect("base64")).expect("a text");
+    }
+    text
+}
+
+#[tokio::test]
+async fn streams_are_apart_and_the_exit_code_is_the_shells() {
+    let server = TestServer::new();
+    let mut client = server.client().await;
+    for (script, expected) in [
+        ("echo o; echo e >&2; exit 3", done(3, "o\n", "e\n")),
+        ("kill -9 $$", done(137, "", "")),
+        ("kill -15 $$", done(143, "", "")),
+        ("cat; test -t 0 || echo none", done(0, "none\n", "")),
+        (r"printf '\377\376abc'", done(0, "\u{fffd}\u{fffd}abc", "")),
+    ] {
+        assert_eq!(exec(&mut client, sh(script, &json!({}))).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_said_in_the_references_words_and_order() {
+    let server = TestServer::new();
+    let mut client = server.client().await;
+    let zero = json!({ "rows": 0, "cols": 1 });
+    let none: &[&str] = &[];
+    let read_only = json!({ "type": "readOnly" });
+    for (params, code, text) in [
+        (
+            with(none, &json!({ "timeoutMs": 5, "disableTimeout": true })),
+            -32600,
+            "command must not be empty",
+        ),
+        (
+            with(
+                &["true"],
+                &json!({ "size": zero, "sandboxPolicy": read_only, "permissionProfile": ":workspace" }),
+            ),
+            -32600,
+            "`permissionProfile` cannot be combined with `sandboxPolicy`",
+        ),
+        (
+            with(
+                &["true"],
+                &json!({ "size": zero, "outputBytesCap": 1, "disableOutputCap": true }),
+            ),
+            -32602,
+            "command/exec size requires tty: true",
+        ),
+        (
+            with(&["true"], &json!({ "size": zero, "tty": true })),
+            -32602,
+            "command/exec size rows and cols must be greater than 0",
+        ),
+        (
+            with(
+                &["true"],
+                &json!({ "outputBytesCap": 1, "disableOutputCap": true, "timeoutMs": -1 }),
+            ),
+            -32602,
+            "command/exec cannot set both outputBytesCap and disableOutputCap",
+        ),
+        (
+            with(
+                &["true"],
+                &json!({ "timeoutMs": -1, "disableTimeout": true }),
+            ),
+            -32602,
+            "command/exec cannot set both timeoutMs and disableTimeout",
+        ),
+        (
+            with(
+                &["true"],
+                &json!({ "timeoutMs": -1, "permissionProfile": ":nope" }),
+            ),
+            -32602,
+            "command/exec timeoutMs must be non-negative, got -1",
+        ),
+        (
+            with(
+                &["true"],
+                &json!({ "tty": true, "permissionProfile": ":nope" }),
+            ),
+            -32600,
+            "invalid permission profile: default_permissions refers to unknown built-in profile `:nope`",
+        ),
+        (
+            with(&["true"], &json!({ "permissionProfile": "mine" })),
+            -32600,
+            "invalid permission profile: default_permissions requires a `[permissions]` table",
+        ),
+        (
+            with(&["true"], &json!({ "streamStdin": true })),
+            -32600,
+            "command/exec tty or streaming requires a client-supplied processId",
+        ),
+        (
+            with(&[""], &json!({})),
+            -32603,
+            "failed to spawn command: missing program for pipe spawn",
+        ),
+        (
+            with(&["nope-x"], &json!({})),
+            -32603,
+            "failed to spawn command: No such file or directory (os error 2)",
+        ),
+        (
+            with(&["true"], &json!({ "cwd": "/nope" })),
+            -32603,
+            "failed to spawn command: No such file or directory (os error 2)",
+        ),
+        (
+            with(&["/etc/passwd"], &json!({})),
+            -32603,
+            "failed to spawn command: Permission denied (os error 13)",
+        ),
+        (
+            with(&["echo", "a\0b"], &json!({})),
+            -32603,
+            "failed to spawn command: nul byte found in provided data",
+        ),
+        (
+            with(&["echo"], &json!({ "env": { "PATH": "/nope" } })),
+            -32603,
+            "failed to spawn command: No such file or directory (os error 2)",
+        ),
+    ] {
+        let shown = params.to_string();
+        let refusal = client.refusal("command/exec", params).await;
+        assert_eq!(refusal, (code, text.to_owned()), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn folder_and_environment_are_the_servers_with_the_requests_changes() {
+    let server = TestServer::with_config(
+        "[shell_environment_policy]\nexclude = [\"FOO_*\"]\nset = { MARK = \"1\", GONE = \"1\" }",
+    );
+    std::fs::create_dir(server.work().join("sub")).expect("made");
+    let mut client = server.client().await;
+    let work = server.work().canonicalize().expect("there");
+    let work = work.display();
+    for (cwd, expected) in [
+        (json!(null), format!("{work}\n")),
+        (json!("sub"), format!("{work}/sub\n")),
+        (json!("/"), "/\n".to_owned()),
+    ] {
+        let answer = exec(&mut client, with(&["pwd"], &json!({ "cwd": cwd }))).await;
+        assert_eq!(answer, done(0, &expected, ""));
+    }
+    let script = "echo \"$MARK|${GONE-unset}|$NEW|${HOME-unset}|${PAGER-unset}\"";
+    let env = json!({ "NEW": "2", "GONE": null, "HOME": null, "PAGER": null });
+    let answer = exec(&mut client, sh(script, &json!({ "env": env }))).await;
+    assert_eq!(answer, done(0, "1|unset|2|unset|unset\n", ""));
+}
+
+#[tokio::test]
+async fn what_should_be_confined_is_refused() {
+    let server = TestServer::with_config("");
+    let mut client = server.client().await;
+    let file = server.work().join("file");
+    let touch = |more: Value| with(&["touch", file.to_str().expect("a text")], &more);
+    for more in [
+        json!({ "permissionProfile": ":read-only" }),
+        json!({ "permissionProfile": ":workspace" }),
+        json!({ "sandboxPolicy": { "type": "workspaceWrite" } }),
+    ] {
+        let (code, text) = client.refusal("command/exec", touch(more)).await;
+        assert_eq!(code, -32600);
+        assert!(text.contains("cannot confine commands yet"), "{text}");
+        assert!(!file.exists());
+    }
+    for more in [
+        json!({ "permissionProfile": ":danger-full-access" }),
+        json!({ "sandboxPolicy": { "type": "externalSandbox" } }),
+    ] {
+        assert_eq!(exec(&mut client, touch(more)).await, done(0, "", ""));
+        std::fs::remove_file(&file).expect("it was made");
+    }
+}
+
+#[tokio::test]
+async fn a_time_that_is_up_gives_124_with_what_was_printed() {
+    let server = TestServer::new();
+    let mut client = server.client().await;
+    let params = sh("echo a; sleep infinity", &json!({ "timeoutMs": 200 }));
+    assert_eq!(exec(&mut client, params).await, done(124, "a\n", ""));
+    let params = with(&["sleep", "infinity"], &json!({ "timeoutMs": 0 }));
+    assert_eq!(exec(&mut client, params).await, done(124, "", ""));
+}
+
+#[tokio::test]
+async fn streamed_output_comes_before_the_answer_and_is_not_repeated() {
+    let server = TestServer::new();
+    let mut client = server.client().await;
+    let more = json!({ "processId": "p", "streamStdoutStderr": true });
+    let params = sh("echo one; echo err >&2; echo two", &more);
+    assert_eq!(exec(&mut client, params.clone()).await, done(0, "", ""));
+    assert_eq!(
+        streamed(&mut client, "stdout"),
+        ("one\ntwo\n".to_owned(), false)
+    );
+    exec(&mut client, params).await;
+    assert_eq!(streamed(&mut client, "stderr"), ("err\n".to_owned(), false));
+}
+
+#[tokio::test]
+async fn the_cap_cuts_each_stream_silently() {
+    let server = TestServer::new();
+    let mut client = server.client().await;
+    let script = "echo 123456789; echo abcdefgh >&2";
+    let params = sh(script, &json!({ "outputBytesCap": 5 }));
+    assert_eq!(exec(&mut client, params).await, done(0, "12345", "abcde"));
+    let params = sh("yes | head -c 3000000", &json!({}));
+    let answer = exec(&mut client, params).await;
+    assert_eq!(answer["stdout"].as_str().map(str::len), Some(1_048_576));
+    let params = sh(
+        "yes | head -c 3000000",
+        &json!({ "disableOutputCap": true }),
+    );
+    let answer = exec(&mut client, params).await;
+    assert_eq!(answer["stdout"].as_str().map(str::len), Some(3_000_000));
+    let more = json!({ "outputBytesCap": 7, "processId": "p", "streamStdoutStderr": true });
+    assert_eq!(exec(&mut client, sh(script, &more)).await, done(0, "", ""));
+    assert_eq!(
+        streamed(&mut client, "stdout"),
+        ("1234567".to_owned(), true)
+    );
+}
+
+#[tokio::test]
+async fn input_is_written_and_closed() {
+    let server = TestServer::new();
+    let mut client = server.client().await;
+    let params = with(&["cat"], &json!({ "processId": "p", "streamStdin": true }));
+    let id = client.send("command/exec", params).await;
+    let write = |delta: &str, close: bool| json!({ "processId": "p", "deltaBase64": STANDARD.encode(delta), "closeStdin": close });
+    for params in [write("hello\n", false), write("bye", true)] {
+        let answer = client.request("command/exec/write", params).await;
+        assert_eq!(answer, Ok(json!({})));
+    }
+    assert_eq!(client.answer(id).await, Ok(done(0, "hello\nbye", "")));
+    let late = client
+        .refusal("command/exec/write", write("x", false))
+        .await;
+    let gone = "no active command/exec for process id \"p\"";
+    assert_eq!(late, (-32600, gone.to_owned()));
+}
+
+#[tokio::test]
+async fn orders_that_cannot_be_carried_out_say_why() {
+    let server = TestServer::new();
+    let mut client = server.client().await;
+    let mut other = server.client().await;
+    let sleep = |id: &str, more: Value| {
+        let mut params = with(&["sleep", "infinity"], &more);
+        params["processId"] = id.into();
+        params
+    };
+    let closed = client.send("command/exec", sleep("p", json!({}))).await;
+    let open = client
+        .send("command/exec", sleep("i", json!({ "streamStdin": true })))
+        .await;
+    let close = json!({ "processId": "i", "closeStdin": true });
+    for _ in 0..2 {
+        let answer = client.request("command/exec/write", close.clone()).await;
+        assert_eq!(answer, Ok(json!({})));
+    }
+    let big = STANDARD.encode(vec![b'x'; 1_048_577]);
+    for (method, params, code, text) in [
+        (
+            "write",
+            json!({ "processId": "p" }),
+            -32602,
+            "command/exec/write requires deltaBase64 or closeStdin",
+        ),
+        (
+            "write",
+            json!({ "processId": "x", "deltaBase64": "!!" }),
+            -32602,
+            "invalid deltaBase64: Invalid symbol 33, offset 0.",
+        ),
+        (
+            "write",
+            json!({ "processId": "p", "deltaBase64": "eA==" }),
+            -32600,
+            "stdin streaming is not enabled for this command/exec",
+        ),
+        (
+            "write",
+            json!({ "processId": "p", "closeStdin": true }),
+            -32600,
+            "stdin streaming is not enabled for this command/exec",
+        ),
+        (
+            "write",
+            json!({ "processId": "i", "deltaBase64": "eA==" }),
+            -32600,
+            "stdin is already closed",
+        ),
+        (
+            "resize",
+            json!({ "processId": "p", "size": { "rows": 1, "cols": 1 } }),
+            -32600,
+            "failed to resize PTY: process is not attached to a PTY",
+        ),
+        (
+            "resize",
+            json!({ "processId": "x", "size": { "rows": 0, "cols": 1 } }),
+            -32602,
+            "command/exec size rows and cols must be greater than 0",
+        ),
+        (
+            "resize",
+            json!({ "processId": "x", "size": { "rows": 1, "cols": 1 } }),
+            -32600,
+            "no active command/exec for process id \"x\"",
+        ),
+        (
+            "terminate",
+            json!({ "processId": "x" }),
+            -32600,
+            "no active command/exec for process id \"x\"",
+        ),
+    ] {
+        let method = format!("command/exec/{method}");
+        let refusal = client.refusal(&method, params.clone()).await;
+        assert_eq!(refusal, (code, text.to_owned()), "{method} {params}");
+    }
+    let twice = client.refusal("command/exec", sleep("p", json!({}))).await;
+    assert_eq!(
+        twice,
+        (
+            -32600,
+            "duplicate active command/exec process id: \"p\"".to_owned()
+        )
+    );
+    let p = json!({ "processId": "p" });
+    let not_mine = other.refusal("command/exec/terminate", p.clone()).await;
+    assert_eq!(not_mine.0, -32600);
+    for (name, id) in [("p", closed), ("i", open)] {
+        let params = json!({ "processId": name });
+        let ended = client.request("command/exec/terminate", params).await;
+        assert_eq!(ended, Ok(json!({})));
+        assert_eq!(client.answer(id).await, Ok(done(137, "", "")));
+    }
+    let more = json!({ "processId": "i", "streamStdin": true });
+    client
+        .send("command/exec", with(&["sleep", "infinity"], &more))
+        .await;
+    let params = json!({ "processId": "i", "deltaBase64": big });
+    let (code, text) = client.refusal("command/exec/write", params).await;
+    assert_eq!(code, -32600);
+    assert!(text.contains("at most 1048576 may wait"), "{text}");
+}
+
+#[tokio::test]
+async fn a_terminal_has_a_size_that_changes_and_an_end_of_input() {
+    let server = TestServer::new();
+    let mut client = server.client().await;
+    let script = "stty size; tty | cut -c1-5; echo e >&2; read x; stty size; echo \"got $x\"; cat";
+    let more = json!({ "processId": "t", "tty": true, "size": { "rows": 5, "cols": 7 } });
+    let id = client.send("command/exec", sh(script, &more)).await;
+    let first = printed(&mut client, "e\r\n").await;
+    assert_eq!(first, "5 7\r\n/dev/\r\ne\r\n");
+    let size = json!({ "processId": "t", "size": { "rows": 50, "cols": 100 } });
+    let resized = client.request("command/exec/resize", size).await;
+    assert_eq!(resized, Ok(json!({})));
+    let line = json!({ "processId": "t", "deltaBase64": STANDARD.encode("abc\n") });
+    client
+        .request("command/exec/write", line)
+        .await
+        .expect("written");
+    let second = printed(&mut client, "got abc\r\n").await;
+    assert_eq!(second, "abc\r\n50 100\r\ngot abc\r\n");
+    let end = json!({ "processId": "t", "closeStdin": true });
+    client
+        .request("command/exec/write", end)
+        .await
+        .expect("closed");
+    assert_eq!(client.answer(id).await, Ok(done(0, "", "")));
+
+    let more = json!({ "processId": "t", "tty": true });
+    let id = client
+        .send("command/exec", with(&["sleep", "infinity"], &more))
+        .await;
+    let params = json!({ "processId": "t" });
+    let ended = client.request("command/exec/terminate", params).await;
+    assert_eq!(ended, Ok(json!({})));
+    assert_eq!(client.answer(id).await, Ok(done(1, "", "")));
+}
+
+#[tokio::test]
+async fn what_still_writes_is_read_and_what_holds_the_output_is_not_waited_for() {
+    let server = TestServer::new();
+    let mut client = server.client().await;
+    let params = sh("(sleep 0.2; echo late) & echo hi", &json!({}));
+    assert_eq!(exec(&mut client, params).await, done(0, "hi\nlate\n", ""));
+    let begun = Instant::now();
+    let params = sh("sleep infinity & echo hi $!", &json!({}));
+    let answer = exec(&mut client, params).await;
+    let took = begun.elapsed();
+    assert!(
+        took >= Duration::from_secs(2) && took < Duration::from_secs(4),
+        "{took:?}"
+    );
+    let printed = answer["stdout"].as_str().expect("a text");
+    let pid = printed.trim().strip_prefix("hi ").expect("an id");
+    assert!(ends(pid).await, "it ends with its command");
+}
+
+/// Whether a process ends soon, which was killed.
+async fn ends(pid: &str) -> bool {
+    let stat = format!("/proc/{pid}/stat");
+    for _ in 0..200 {
+        match std::fs::read_to_string(&stat) {
+            Ok(stat) if !stat.contains(") Z ") => {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            Ok(_) | Err(_) => return true,
+        }
+    }
+    false
+}
+
+#[tokio::test]
+async fn everything_ends_with_its_connection_and_only_that() {
+    let server = TestServer::new();
+    let mut leaves = server.client().await;
+    let mut stays = server.client().await;
+    let more = json!({ "processId": "p", "streamStdoutStderr": true, "disableTimeout": true });
+    let script = "trap '' TERM HUP; sleep infinity & echo $$ $!; wait";
+    let mut pids = Vec::new();
+    for client in [&mut leaves, &mut stays] {
+        client.send("command/exec", sh(script, &more)).await;
+        pids.push(printed(client, "\n").await);
+    }
+    leaves.close().await;
+    for pid in pids[0].split_whitespace() {
+        assert!(ends(pid).await);
+    }
+    let params = json!({ "processId": "p" });
+    let ended = stays.request("command/exec/terminate", params).await;
+    assert_eq!(ended, Ok(json!({})), "the other one goes on");
+}
+
+#[tokio::test]
+async fn one_connection_has_so_many_at_a_time() {
+    let server = TestServer::new();
+    let mut client = server.client().await;
+    let params = with(&["sleep", "infinity"], &json!({}));
+    for _ in 0..128 {
+        client.send("command/exec", params.clone()).await;
+    }
+    let refusal = client.refusal("command/exec", params).await;
+    let text = "this connection runs 128 programs already";
+    assert_eq!(refusal, (-32600, text.to_owned()));
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_holds_its_program_up_and_loses_nothing() {
+    const BYTES: usize = 30_000_000;
+    let server = TestServer::new();
+    let mut client = server.client().await;
+    let mut other = server.client().await;
+    let script = format!("yes | head -c {BYTES}; touch done");
+    let more = json!({ "processId": "p", "streamStdoutStderr": true, "disableOutputCap": true });
+    let id = client.send("command/exec", sh(&script, &more)).await;
+    let params = with(&["sleep", "0.5"], &json!({}));
+    assert_eq!(exec(&mut other, params).await, done(0, "", ""));
+    assert!(
+        !server.work().join("done").exists(),
+        "it waits for its reader"
+    );
+    assert_eq!(client.answer(id).await, Ok(done(0, "", "")));
+    let (text, capped) = streamed(&mut client, "stdout");
+    assert_eq!((text.len(), capped), (BYTES, false));
+}
