@@ -1,16 +1,15 @@
 //! Files of the configuration, read once per change.
 //!
 //! Loading happens at every thread start, so a file is read and parsed only when
-//! its device, inode, size or times differ from the last look. A file that is
-//! replaced by renaming (as we and every careful editor do) always has a new
-//! inode; a program that rewrites it in place with the same length within one tick
-//! of the file system's clock can go unnoticed until the next write.
+//! its [`FileStamp`] differs from the last look.
 
 use std::collections::BTreeMap;
-use std::fs::{self, Metadata};
-use std::io::{self, Read as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use loomd_base::{FileStamp, is_absent, read_text};
 
 use crate::error::ConfigError;
 use crate::layer::Content;
@@ -42,46 +41,11 @@ impl TextFile {
     }
 }
 
-/// What tells one state of a file from another.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Stamp {
-    size: u64,
-    #[cfg(unix)]
-    identity: (u64, u64),
-    #[cfg(unix)]
-    times: [(i64, i64); 2],
-    #[cfg(not(unix))]
-    modified: Option<std::time::SystemTime>,
-}
-
-impl Stamp {
-    #[cfg(unix)]
-    fn of(metadata: &Metadata) -> Self {
-        use std::os::unix::fs::MetadataExt as _;
-        Self {
-            size: metadata.len(),
-            identity: (metadata.dev(), metadata.ino()),
-            times: [
-                (metadata.mtime(), metadata.mtime_nsec()),
-                (metadata.ctime(), metadata.ctime_nsec()),
-            ],
-        }
-    }
-
-    #[cfg(not(unix))]
-    fn of(metadata: &Metadata) -> Self {
-        Self {
-            size: metadata.len(),
-            modified: metadata.modified().ok(),
-        }
-    }
-}
-
 /// The files read so far. The lock guards the map alone and is not held while a
 /// file is read.
 #[derive(Default)]
 pub(crate) struct FileCache {
-    files: Mutex<BTreeMap<PathBuf, (Stamp, Arc<TextFile>)>>,
+    files: Mutex<BTreeMap<PathBuf, (FileStamp, Arc<TextFile>)>>,
 }
 
 impl FileCache {
@@ -102,11 +66,11 @@ impl FileCache {
             Err(error) if is_absent(&error) => return Ok(None),
             Err(error) => return Err(unreadable(error)),
         };
-        let stamp = Stamp::of(&metadata);
+        let stamp = FileStamp::of(&metadata);
         if let Some(file) = self.known(path, &stamp) {
             return Ok(Some(file));
         }
-        let text = read_text(path, &metadata).map_err(unreadable)?;
+        let text = read_text(path, FILE_BYTES_MAX).map_err(unreadable)?;
         let file = Arc::new(TextFile {
             path: path.to_owned(),
             text,
@@ -116,43 +80,19 @@ impl FileCache {
         Ok(Some(file))
     }
 
-    fn known(&self, path: &Path, stamp: &Stamp) -> Option<Arc<TextFile>> {
+    fn known(&self, path: &Path, stamp: &FileStamp) -> Option<Arc<TextFile>> {
         let files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         let (known, file) = files.get(path)?;
         (known == stamp).then(|| file.clone())
     }
 
-    fn remember(&self, stamp: Stamp, file: &Arc<TextFile>) {
+    fn remember(&self, stamp: FileStamp, file: &Arc<TextFile>) {
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         if files.len() >= FILES_MAX && !files.contains_key(&file.path) {
             files.clear();
         }
         files.insert(file.path.clone(), (stamp, file.clone()));
     }
-}
-
-/// A path below something that is no folder is as absent as one that does not exist.
-fn is_absent(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-    )
-}
-
-fn read_text(path: &Path, metadata: &Metadata) -> io::Result<String> {
-    if !metadata.is_file() {
-        return Err(io::Error::other("not a regular file"));
-    }
-    let mut bytes = Vec::new();
-    fs::File::open(path)?
-        .take(FILE_BYTES_MAX + 1)
-        .read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(io::Error::other(format!(
-            "longer than {FILE_BYTES_MAX} bytes"
-        )));
-    }
-    String::from_utf8(bytes).map_err(|error| io::Error::other(error.utf8_error().to_string()))
 }
 
 #[cfg(test)]
