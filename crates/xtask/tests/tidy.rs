@@ -17,8 +17,18 @@ fn root() -> PathBuf {
 fn arrows() -> BTreeMap<&'static str, Vec<&'static str>> {
     let core = vec!["base", "events", "protocol"];
     let libraries = vec![
-        "base", "config", "events", "model", "protocol", "rollout", "rpc", "sandbox", "store",
-        "thread", "tools",
+        "base",
+        "config",
+        "events",
+        "execpolicy",
+        "model",
+        "protocol",
+        "rollout",
+        "rpc",
+        "sandbox",
+        "store",
+        "thread",
+        "tools",
     ];
     let with_server: Vec<&str> = libraries.iter().copied().chain(["server"]).collect();
     BTreeMap::from([
@@ -29,8 +39,9 @@ fn arrows() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("events", vec!["base", "protocol"]),
         ("thread", core.clone()),
         ("model", core.clone()),
+        ("execpolicy", vec!["base"]),
         ("sandbox", vec!["base"]),
-        ("tools", [core.as_slice(), &["sandbox"]].concat()),
+        ("tools", [core.as_slice(), &["execpolicy", "sandbox"]].concat()),
         ("rollout", core.clone()),
         ("store", core),
         ("server", libraries),

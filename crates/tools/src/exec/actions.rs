@@ -7,9 +7,9 @@
 
 use std::path::{Path, PathBuf};
 
+use loomd_execpolicy::{Simple, simple_commands};
 use loomd_protocol::CommandAction;
 
-use super::words::{Simple, simple_commands};
 use crate::patch::plan::absolute;
 
 /// The actions of `script`, run in `folder`.

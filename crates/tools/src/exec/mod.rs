@@ -17,7 +17,6 @@ pub(crate) mod process;
 mod shell;
 mod sys;
 pub(crate) mod text;
-pub(crate) mod words;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -25,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use loomd_events::ToolEvent;
+pub(crate) use loomd_execpolicy as words;
 use loomd_protocol::CommandExecutionSource;
 use tokio::sync::mpsc;
 
