@@ -1,0 +1,3 @@
+//! The splitters beside a real shell.
+
+mod beside_bash;
