@@ -20,7 +20,8 @@
 //! - A broken file takes away what is allowed, there also what is forbidden.
 //! - `rm -f` is seen behind more programs ([`forces_removal`]), more prefixes count as too
 //!   broad ([`is_too_broad`]), and `uniq IN OUT` is not known to be safe.
-//! - Rules files are read again when they change, there when a thread starts.
+//! - Rules files are read again when they change, there when a thread starts; files that
+//!   are links are read, there passed over.
 //!
 //! Only [`RuleStore`] touches the disk; it blocks while it does. Deliberately absent:
 //! the policy of a thread, sandboxes, asking. Callers put these together with a

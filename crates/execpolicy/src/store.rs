@@ -51,8 +51,9 @@ impl RuleStore {
     }
 
     /// The rules as the files are now: the user's, then those in `rules` below each of
-    /// `config_folders`, which are the `.codex` folders of a *trusted* project. The same
-    /// snapshot is given out until a file changes; looking costs one listing per folder
+    /// `config_folders`. These are the folders of the other layers of configuration, as
+    /// 0.169.0 reads them: `/etc/codex`, and of a *trusted* project the `.codex` folders
+    /// from its root down to the folder of the thread. The same snapshot is given out until a file changes; looking costs one listing per folder
     /// and one look per file. Never fails: see [`Rules::errors`].
     pub fn rules(&self, config_folders: &[PathBuf]) -> Arc<Rules> {
         let folders = std::iter::once(self.folder.clone())
@@ -100,7 +101,8 @@ impl RuleStore {
 }
 
 /// Adds the rules files of a folder to `found`, in the order of their names. Files in
-/// folders below it do not count, hidden ones do (0.169.0).
+/// folders below it do not count, hidden ones do (0.169.0). Links are followed, which
+/// 0.169.0 does not: what they forbid should not be overlooked.
 fn look(folder: &Path, found: &mut Stamps) {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
