@@ -31,6 +31,10 @@ use clap::Parser;
 use crate::cli::{Cli, Command};
 
 fn main() -> ExitCode {
+    // This program is also the helper of its own sandbox, which must stay a single thread.
+    if loomd_sandbox::is_helper_call() {
+        return loomd_sandbox::helper_main(loomd_tools::HELPER_TASKS);
+    }
     memory::limit();
     let cli = Cli::parse();
     match run(cli) {

@@ -103,13 +103,14 @@ impl Backend for Namespaces {
         let spec = Spec {
             folder: job.folder.to_owned(),
             writable: roots.into_iter().map(|root| root.path).collect(),
-            read_only: found.read_only.into_keys().chain(absent).collect(),
-            fixed: found.fixed.into_iter().collect(),
-            hidden: policy
-                .hidden
-                .iter()
-                .filter_map(|path| path.canonicalize().ok())
+            read_only: found
+                .read_only
+                .into_keys()
+                .chain(absent)
+                .chain(real(&policy.read_only))
                 .collect(),
+            fixed: found.fixed.into_iter().collect(),
+            hidden: real(&policy.hidden).collect(),
             network: policy.network,
             terminal: job.terminal,
             task: match job.what {
@@ -164,6 +165,11 @@ fn real_roots(roots: &[Root]) -> Vec<Root> {
     real.sort();
     real.dedup_by(|later, earlier| later.path == earlier.path);
     real
+}
+
+/// The real paths of what is there.
+fn real(paths: &[PathBuf]) -> impl Iterator<Item = PathBuf> {
+    paths.iter().filter_map(|path| path.canonicalize().ok())
 }
 
 fn is_replaced(path: &Path) -> bool {

@@ -13,6 +13,8 @@ pub const PROTECTED: [&str; 4] = [".git", ".codex", ".agents", ".aws"];
 pub struct Policy {
     /// What may be written; nothing if empty. Folders that are not there are left out.
     pub writable: Vec<Root>,
+    /// Folders that stay read-only wherever they lie.
+    pub read_only: Vec<PathBuf>,
     /// Files and folders that may not even be read.
     pub hidden: Vec<PathBuf>,
     /// Whether the network may be used.
@@ -66,7 +68,7 @@ impl Policy {
         let Some(real) = real_target(path) else {
             return false;
         };
-        if self.hides(&real) {
+        if self.hides(&real) || is_below(&real, &self.read_only) {
             return false;
         }
         self.writable.iter().any(|root| {
@@ -81,11 +83,16 @@ impl Policy {
     /// Whether `path`, absolute and without links, is hidden.
     #[must_use]
     pub fn hides(&self, path: &Path) -> bool {
-        self.hidden.iter().any(|hidden| {
-            let real = hidden.canonicalize();
-            path.starts_with(hidden) || real.is_ok_and(|real| path.starts_with(real))
-        })
+        is_below(path, &self.hidden)
     }
+}
+
+/// Whether `path`, absolute and without links, is one of `folders` or lies in one.
+fn is_below(path: &Path, folders: &[PathBuf]) -> bool {
+    folders.iter().any(|folder| {
+        let real = folder.canonicalize();
+        path.starts_with(folder) || real.is_ok_and(|real| path.starts_with(real))
+    })
 }
 
 /// Whether a path below a root lies in something protected.
@@ -157,6 +164,7 @@ mod tests {
                 Root::temporary(&tmp),
                 Root::workspace(outer.join("missing")),
             ],
+            read_only: vec![work.join("kept")],
             hidden: vec![work.join("hidden")],
             network: false,
         };
@@ -179,6 +187,7 @@ mod tests {
             "work/sub/new/.codex/x",
             "tmp/.git/x",
             "work/hidden/x",
+            "work/kept/x",
             "missing/x",
             "work/none/../../x",
         ] {

@@ -69,6 +69,9 @@ fn text(policy: &Policy) -> String {
     }
     // A second name of a file could not be told from the first one.
     text.push_str("(deny file-link)\n");
+    for path in &policy.read_only {
+        rule(&mut text, "deny file-write*", "subpath", path);
+    }
     for path in &policy.hidden {
         rule(&mut text, "deny file-read* file-write*", "subpath", path);
     }
@@ -114,6 +117,7 @@ mod tests {
                 Root::workspace("/none/my \"work\""),
                 Root::temporary("/none/tmp"),
             ],
+            read_only: vec!["/none/home".into()],
             hidden: vec!["/none/secret".into()],
             network: false,
         };
@@ -135,6 +139,7 @@ mod tests {
             (deny file-write* (subpath "/none/tmp/.agents"))
             (deny file-write* (subpath "/none/tmp/.aws"))
             (deny file-link)
+            (deny file-write* (subpath "/none/home"))
             (deny file-read* file-write* (subpath "/none/secret"))
             (deny network*)
             (deny system-socket)

@@ -1,26 +1,19 @@
 //! What a command outside of threads may do: the request's word, else the configuration's.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
 
 use loomd_config::Config;
 use loomd_protocol::{AbsolutePathBuf, SandboxPolicy};
+use loomd_tools::{Confinement, Site};
 use serde_json::Map;
 
 use crate::Server;
 use crate::assemble;
 use crate::errors::{ApiError, ApiResult};
 
-/// The bounds of one command.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Confinement {
-    pub(crate) policy: SandboxPolicy,
-    /// Where it may write, if the policy lets it write in its workspace: the folder it runs
-    /// in, then the folders that the policy names.
-    pub(crate) roots: Vec<AbsolutePathBuf>,
-}
-
-/// The configuration that counts for a command in `cwd`, and the command's bounds. Its own
+/// The configuration that counts for a command in `cwd`, and what confines it. Its own
 /// folder is the workspace; in the reference it is the folder that the server was started in.
 ///
 /// # Errors
@@ -31,7 +24,7 @@ pub(crate) fn confinement(
     cwd: &AbsolutePathBuf,
     policy: Option<SandboxPolicy>,
     profile: Option<String>,
-) -> ApiResult<(Confinement, Arc<Config>)> {
+) -> ApiResult<(Option<Confinement>, Arc<Config>)> {
     if policy.is_some() && profile.is_some() {
         return Err(both());
     }
@@ -52,36 +45,20 @@ pub(crate) fn confinement(
         ApiError::invalid(format!("{what}: {error}"))
     })?;
     let policy = policy.unwrap_or_else(|| assemble::sandbox_policy(&config));
-    let mut roots = Vec::new();
-    if let SandboxPolicy::WorkspaceWrite { writable_roots, .. } = &policy {
-        roots.push(cwd.clone());
-        roots.extend(writable_roots.iter().filter(|root| *root != cwd).cloned());
-    }
-    Ok((Confinement { policy, roots }, config))
+    let site = Site {
+        folder: Path::new(cwd.as_str()),
+        temporary: server.environment.var("TMPDIR").map(OsStr::new),
+        home: &server.home,
+    };
+    let policy = loomd_tools::confinement(&policy, site);
+    let confinement = policy.map(|policy| Confinement {
+        sandbox: Arc::clone(&server.sandbox),
+        policy,
+    });
+    Ok((confinement, config))
 }
 
 /// The refusal of a request that says twice what a command may do.
 pub(crate) fn both() -> ApiError {
     ApiError::invalid("`permissionProfile` cannot be combined with `sandboxPolicy`")
-}
-
-impl Confinement {
-    /// Whether the command runs as it is. Until something can confine it, one that has to be
-    /// confined is refused.
-    ///
-    /// # Errors
-    /// The refusal.
-    pub(crate) fn check_unconfined(&self) -> ApiResult<()> {
-        match self.policy {
-            SandboxPolicy::DangerFullAccess | SandboxPolicy::ExternalSandbox { .. } => Ok(()),
-            SandboxPolicy::ReadOnly { .. } | SandboxPolicy::WorkspaceWrite { .. } => {
-                Err(ApiError::invalid(format!(
-                    "command/exec is refused: its sandbox policy is `{}`, and this server cannot \
-                     confine commands yet; if this machine may be changed freely, ask for \
-                     `dangerFullAccess`",
-                    assemble::policy_word(&self.policy)
-                )))
-            }
-        }
-    }
 }

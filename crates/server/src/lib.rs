@@ -35,8 +35,10 @@ use std::sync::{Arc, OnceLock};
 use loomd_base::{Clock, IdSource, SystemClock, SystemIds};
 use loomd_config::auth::CodexApiKey;
 use loomd_config::{Environment, Loader};
+use loomd_execpolicy::RuleStore;
 use loomd_protocol::SessionSource;
 use loomd_rpc::{Outbound, Service};
+use loomd_sandbox::Sandbox;
 use tokio::sync::Notify;
 
 use crate::common::InCommon;
@@ -68,6 +70,9 @@ pub struct ServerOptions {
     pub ids: Arc<dyn IdSource>,
     /// Where models come from; `None` for the configured providers.
     pub models: Option<Arc<dyn Models>>,
+    /// What confines commands; `None` for one whose helper is the running program, which
+    /// must then call `loomd_sandbox::is_helper_call` first.
+    pub sandbox: Option<Arc<Sandbox>>,
     /// What `source` new threads get (`vscode` for an app server, `exec` for `loomd exec`).
     pub source: SessionSource,
 }
@@ -83,6 +88,7 @@ impl ServerOptions {
             clock: Arc::new(SystemClock::new()),
             ids: Arc::new(SystemIds::default()),
             models: None,
+            sandbox: None,
             source: SessionSource::Vscode,
         }
     }
@@ -97,6 +103,10 @@ pub struct Server {
     pub(crate) ids: Arc<dyn IdSource>,
     pub(crate) models: Arc<dyn Models>,
     pub(crate) source: SessionSource,
+    /// Confines what must be confined.
+    pub(crate) sandbox: Arc<Sandbox>,
+    /// The rules about commands.
+    pub(crate) rules: Arc<RuleStore>,
     pub(crate) peers: Arc<Peers>,
     pub(crate) registry: Registry,
     pub(crate) router: Router,
@@ -139,6 +149,10 @@ impl Server {
             in_common: InCommon::default(),
             user_agent: UserAgent::new(&options.environment),
             installation_id: OnceLock::new(),
+            rules: Arc::new(RuleStore::new(&options.home)),
+            sandbox: options
+                .sandbox
+                .unwrap_or_else(|| Arc::new(Sandbox::new(Arc::clone(&options.clock)))),
             home: options.home,
             environment: options.environment,
             clock: options.clock,

@@ -46,18 +46,10 @@ impl Surroundings {
 
     /// What a turn with these settings finds around it.
     pub(crate) fn ground(&self, settings: &ThreadSettings) -> Ground {
-        let mut ground = Ground {
+        Ground {
             context: self.context(settings),
             model: self.model_facts(&settings.model),
-        };
-        if let Some(warning) = unconfined(&settings.sandbox_policy) {
-            let both = match ground.model.warning.take() {
-                Some(earlier) => format!("{earlier} {warning}"),
-                None => warning.to_owned(),
-            };
-            ground.model.warning = Some(both);
         }
-        ground
     }
 
     fn context(&self, settings: &ThreadSettings) -> Vec<ContextPart> {
@@ -159,17 +151,6 @@ impl Surroundings {
                 )
             }),
         }
-    }
-}
-
-/// What subscribers are told where the tools will refuse to run.
-fn unconfined(policy: &SandboxPolicy) -> Option<&'static str> {
-    match policy {
-        SandboxPolicy::DangerFullAccess | SandboxPolicy::ExternalSandbox { .. } => None,
-        SandboxPolicy::ReadOnly { .. } | SandboxPolicy::WorkspaceWrite { .. } => Some(
-            "loomd cannot confine commands and patches yet, so it refuses them under this \
-             sandbox policy. Choose `danger-full-access` where the machine may be changed freely.",
-        ),
     }
 }
 

@@ -2,6 +2,7 @@
 //! message against the reference's schema, and a mock of the model API.
 
 mod client;
+mod helper;
 pub mod mock_model;
 pub mod schema;
 mod server;

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use loomd_base::SystemIds;
 use loomd_config::Environment;
 use loomd_model::{Model, OfflineModel};
+use loomd_sandbox::Sandbox;
 use loomd_server::{ModelOrder, Models, Server, ServerOptions};
 
 use crate::TestClient;
+use crate::helper::helper;
 
 /// A server under test with its folders. Dropping it removes them.
 pub struct TestServer {
@@ -108,6 +110,10 @@ fn start(folder: &Path, model: &Arc<OfflineModel>) -> Arc<Server> {
         current_dir: folder.join("work"),
     };
     let mut options = ServerOptions::new(folder.join("home"), environment);
+    options.sandbox = Some(Arc::new(Sandbox::with_helper(
+        helper(),
+        Arc::clone(&options.clock),
+    )));
     options.models = Some(Arc::new(OneModel(Arc::clone(model))));
     Server::new(options)
 }

@@ -22,6 +22,8 @@ pub(crate) enum Decision {
     Run,
     /// It runs, and the user need not be asked about the same again.
     RunAlways,
+    /// It runs, and so does from now on whatever begins with these words.
+    RunAndAllow(Vec<String>),
     /// It does not run; the item has ended, and the model is to be told.
     Declined,
     /// It does not run, the item has ended, and nobody waits for an answer: the turn is
@@ -29,11 +31,36 @@ pub(crate) enum Decision {
     TurnEnds,
 }
 
-/// Asks about a command, whose item begins with the question.
-pub(crate) async fn ask_command(call: &Call, item: ThreadItem, reason: Option<String>) -> Decision {
+/// What is asked about a command.
+pub(crate) struct CommandQuestion {
+    /// Its item, which begins with the question.
+    pub(crate) item: ThreadItem,
+    /// Why it is asked, as the user reads it.
+    pub(crate) reason: Option<String>,
+    /// The first words that could be allowed for good.
+    pub(crate) proposal: Option<Vec<String>>,
+}
+
+/// Asks about a command.
+pub(crate) async fn ask_command(call: &Call, question: CommandQuestion) -> Decision {
+    let CommandQuestion {
+        item,
+        reason,
+        proposal,
+    } = question;
     let ItemKind::CommandExecution(command) = &item.kind else {
         return Decision::Declined;
     };
+    // In the order of display; as in the reference other decisions are taken too.
+    let mut decisions = vec![CommandExecutionApprovalDecision::Accept];
+    if let Some(prefix) = &proposal {
+        decisions.push(
+            CommandExecutionApprovalDecision::AcceptWithExecpolicyAmendment {
+                execpolicy_amendment: prefix.clone(),
+            },
+        );
+    }
+    decisions.push(CommandExecutionApprovalDecision::Cancel);
     let request = ServerRequestParams::CommandExecutionRequestApproval(
         CommandExecutionRequestApprovalParams {
             kind: CommandExecutionApprovalKind::Command,
@@ -49,13 +76,9 @@ pub(crate) async fn ask_command(call: &Call, item: ThreadItem, reason: Option<St
             cwd: Some(command.cwd.clone()),
             command_actions: Some(command.command_actions.clone()),
             additional_permissions: None,
-            proposed_execpolicy_amendment: None,
+            proposed_execpolicy_amendment: proposal,
             proposed_network_policy_amendments: None,
-            available_decisions: Some(vec![
-                CommandExecutionApprovalDecision::Accept,
-                CommandExecutionApprovalDecision::AcceptForSession,
-                CommandExecutionApprovalDecision::Cancel,
-            ]),
+            available_decisions: Some(decisions),
         },
     );
     settle(call, item, request).await
@@ -113,17 +136,20 @@ fn judge(outcome: AskOutcome) -> Result<Decision, Ending> {
             return Err(Ending::Failed);
         }
     };
-    if let ServerRequestResponse::CommandExecutionRequestApproval(answer) = &response {
+    if let ServerRequestResponse::CommandExecutionRequestApproval(answer) = response {
         return match answer.decision {
-            // There are no rules to amend yet; the user's word counts this once.
-            Command::Accept | Command::AcceptWithExecpolicyAmendment { .. } => Ok(Decision::Run),
+            Command::Accept => Ok(Decision::Run),
+            // The client may send another prefix than the one proposed.
+            Command::AcceptWithExecpolicyAmendment {
+                execpolicy_amendment,
+            } => Ok(Decision::RunAndAllow(execpolicy_amendment)),
             Command::AcceptForSession => Ok(Decision::RunAlways),
             Command::Decline => Err(Ending::Declined),
             Command::Cancel => Err(Ending::Cancelled),
             Command::ApplyNetworkPolicyAmendment { .. } => Err(Ending::Failed),
         };
     }
-    let ServerRequestResponse::FileChangeRequestApproval(answer) = &response else {
+    let ServerRequestResponse::FileChangeRequestApproval(answer) = response else {
         return Err(Ending::Failed);
     };
     match answer.decision {

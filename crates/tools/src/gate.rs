@@ -1,119 +1,192 @@
-//! Approvals and the seam for sandboxes: asked before a command or patch runs.
+//! Whether a command or a patch runs, inside the sandbox or outside, or is asked for. Pure.
 //!
-//! There is no sandbox yet, so whatever would need one is refused with a text that says
-//! so: a call runs only where the policy says that it may run unconfined. Never the
-//! other way round. The capability that brings sandboxes makes these functions answer
-//! "run inside", and turns the callers' `match` into the places that do so.
+//! Which of them is the reference's decision table, seen on 0.169.0. `docs/approvals.md`
+//! shows it to people.
 
 use loomd_events::ToolContext;
 use loomd_protocol::{AskForApproval, SandboxPolicy};
 
 use crate::exec::params::SandboxPermissions;
-use crate::exec::words::rough_commands;
 
 /// What may happen with a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// It runs, unsandboxed.
-    Run,
-    /// The user decides.
-    Ask,
-    /// It does not run; the model reads this text.
-    Refuse(String),
+    /// It runs.
+    Run(Place),
+    /// It runs if the user says so.
+    Ask(Place, Why),
+    /// It does not run; the reason, as the model reads it.
+    Refuse(Refusal),
+}
+
+/// Where a call runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Place {
+    /// Where the policy says: in the sandbox, if it wants one.
+    Inside,
+    /// Outside of it.
+    Outside,
+}
+
+/// What makes a call one that is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// The policy, the model's wish, or what the call does.
+    Policy,
+    /// A rule; the question as the user reads it.
+    Rule(String),
+}
+
+/// Why a call is refused without asking.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// A text that is the whole answer.
+    Text(String),
+    /// The reason for a rejection in the form of a program that did not start.
+    Rejected(String),
+}
+
+/// What the rules say about a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Rule {
+    /// Nothing.
+    Silent,
+    /// It runs, outside the sandbox.
+    Allow,
+    /// The user is asked; the question.
+    Prompt(String),
+    /// It does not run; the reason.
+    Forbid(String),
 }
 
 /// A command that wants to run.
 pub(crate) struct CommandRequest<'a> {
-    /// What the model wrote.
-    pub(crate) script: &'a str,
     /// The whole command line, quoted.
     pub(crate) command_line: &'a str,
     /// What it asks of the sandbox.
     pub(crate) permissions: SandboxPermissions,
+    /// What the rules say.
+    pub(crate) rule: Rule,
+    /// Whether it destroys in a way that is always asked for.
+    pub(crate) is_dangerous: bool,
 }
 
-/// Judges a command. The texts for the policy `never` are the reference's (seen on
-/// 0.169.0).
-pub(crate) fn judge_command(context: &ToolContext, request: &CommandRequest<'_>) -> Verdict {
-    if let Some(text) = needs_a_sandbox(context) {
-        return Verdict::Refuse(text);
-    }
-    match (&context.approval_policy, request.permissions) {
-        (AskForApproval::Untrusted, _) => return Verdict::Ask,
-        (_, SandboxPermissions::UseDefault) => {}
-        // Nothing is confined here, so there is nothing to escape from.
-        (AskForApproval::OnRequest, _) => {}
-        (AskForApproval::Never, _) => {
-            return Verdict::Refuse(
-                "approval policy is Never; reject command — you cannot ask for escalated \
-                 permissions if the approval policy is Never"
-                    .to_owned(),
-            );
-        }
-        (AskForApproval::Granular { .. }, _) => {
-            return Verdict::Refuse(
-                "refused: the granular approval policy of this thread does not allow a command to \
-                 ask for other permissions"
-                    .to_owned(),
-            );
+/// Judges a command.
+pub(crate) fn judge_command(context: &ToolContext, request: CommandRequest<'_>) -> Verdict {
+    let policy = &context.approval_policy;
+    let line = request.command_line;
+    match request.rule {
+        Rule::Silent => {}
+        Rule::Allow => return Verdict::Run(Place::Outside),
+        Rule::Forbid(reason) => return rejected(reason),
+        Rule::Prompt(question) => {
+            return match policy {
+                AskForApproval::OnRequest
+                | AskForApproval::Untrusted
+                | AskForApproval::Granular { rules: true, .. } => {
+                    Verdict::Ask(place(request.permissions), Why::Rule(question))
+                }
+                AskForApproval::Never | AskForApproval::Granular { .. } => rejected(format!(
+                    "{question}, and the approval policy does not let it be asked for"
+                )),
+            };
         }
     }
-    if !forces_removal(request.script) {
-        return Verdict::Run;
+    if *policy == AskForApproval::Untrusted {
+        return Verdict::Ask(place(request.permissions), Why::Policy);
     }
-    if context.approval_policy == AskForApproval::Never {
-        let reason = format!(
-            "`{}` rejected: rm -f style commands are not permitted. Use a safer approach",
-            request.command_line
-        );
-        return Verdict::Refuse(crate::exec::rejected(&reason));
+    if request.permissions != SandboxPermissions::UseDefault
+        && let Some(verdict) = judge_escalation(context)
+    {
+        return verdict;
     }
-    Verdict::Ask
+    if !request.is_dangerous {
+        return Verdict::Run(Place::Inside);
+    }
+    if *policy == AskForApproval::Never {
+        return rejected(format!(
+            "`{line}` rejected: rm -f style commands are not permitted. Use a safer approach"
+        ));
+    }
+    Verdict::Ask(Place::Inside, Why::Policy)
+}
+
+/// Judges the wish to leave the sandbox; `None` where there is none to leave.
+fn judge_escalation(context: &ToolContext) -> Option<Verdict> {
+    match context.approval_policy {
+        AskForApproval::Never => Some(Verdict::Refuse(Refusal::Text(
+            "approval policy is Never; reject command — you cannot ask for escalated permissions \
+             if the approval policy is Never"
+                .to_owned(),
+        ))),
+        AskForApproval::Granular {
+            sandbox_approval: false,
+            ..
+        } => Some(Verdict::Refuse(Refusal::Text(
+            "refused: the granular approval policy of this thread does not allow a command to \
+             leave the sandbox"
+                .to_owned(),
+        ))),
+        AskForApproval::OnRequest | AskForApproval::Granular { .. } | AskForApproval::Untrusted => {
+            is_confined(context).then_some(Verdict::Ask(Place::Outside, Why::Policy))
+        }
+    }
+}
+
+/// What a patch would write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Only what the sandbox lets be written.
+    Inside,
+    /// Something else too.
+    Outside,
 }
 
 /// Judges a patch.
-pub(crate) fn judge_patch(context: &ToolContext) -> Verdict {
-    if let Some(text) = needs_a_sandbox(context) {
-        return Verdict::Refuse(text);
-    }
-    match context.approval_policy {
-        AskForApproval::Never | AskForApproval::OnRequest | AskForApproval::Granular { .. } => {
-            Verdict::Run
-        }
-        AskForApproval::Untrusted => Verdict::Ask,
-    }
-}
-
-/// The refusal of a call that its policy wants confined.
-fn needs_a_sandbox(context: &ToolContext) -> Option<String> {
-    let mode = match context.sandbox_policy {
-        SandboxPolicy::DangerFullAccess | SandboxPolicy::ExternalSandbox { .. } => return None,
-        SandboxPolicy::ReadOnly { .. } => "read-only",
-        SandboxPolicy::WorkspaceWrite { .. } => "workspace-write",
+pub(crate) fn judge_patch(context: &ToolContext, reach: Reach) -> Verdict {
+    let place = match reach {
+        Reach::Inside => Place::Inside,
+        Reach::Outside => Place::Outside,
     };
-    Some(format!(
-        "refused: the sandbox policy is `{mode}`, and this server cannot confine commands or \
-         patches yet, so it runs none. Tell the user: if this machine may be changed freely (a \
-         container or a virtual machine), start the thread with the sandbox `danger-full-access`"
-    ))
+    match (&context.approval_policy, place) {
+        (AskForApproval::Untrusted, place) => Verdict::Ask(place, Why::Policy),
+        (_, Place::Inside) => Verdict::Run(Place::Inside),
+        (
+            AskForApproval::OnRequest
+            | AskForApproval::Granular {
+                sandbox_approval: true,
+                ..
+            },
+            Place::Outside,
+        ) => Verdict::Ask(Place::Outside, Why::Policy),
+        (AskForApproval::Never | AskForApproval::Granular { .. }, Place::Outside) => {
+            Verdict::Refuse(Refusal::Text(
+                "patch rejected: writing outside of the project; rejected by user approval settings"
+                    .to_owned(),
+            ))
+        }
+    }
 }
 
-/// Whether a script calls `rm` with `-f` in any spelling, also behind `sudo`.
-fn forces_removal(script: &str) -> bool {
-    rough_commands(script).iter().any(|words| {
-        let mut words = words
-            .iter()
-            .map(String::as_str)
-            .skip_while(|word| *word == "sudo" || word.contains('='));
-        let is_rm = words
-            .next()
-            .is_some_and(|name| name.rsplit('/').next() == Some("rm"));
-        is_rm
-            && words.take_while(|word| *word != "--").any(|word| {
-                word == "--force"
-                    || (word.starts_with('-') && !word.starts_with("--") && word.contains('f'))
-            })
-    })
+/// Where a command runs that somebody allowed.
+fn place(permissions: SandboxPermissions) -> Place {
+    match permissions {
+        SandboxPermissions::UseDefault => Place::Inside,
+        SandboxPermissions::RequireEscalated | SandboxPermissions::WithAdditionalPermissions => {
+            Place::Outside
+        }
+    }
+}
+
+fn is_confined(context: &ToolContext) -> bool {
+    match context.sandbox_policy {
+        SandboxPolicy::DangerFullAccess | SandboxPolicy::ExternalSandbox { .. } => false,
+        SandboxPolicy::ReadOnly { .. } | SandboxPolicy::WorkspaceWrite { .. } => true,
+    }
+}
+
+fn rejected(reason: String) -> Verdict {
+    Verdict::Refuse(Refusal::Rejected(reason))
 }
 
 #[cfg(test)]
@@ -138,73 +211,127 @@ mod tests {
         }
     }
 
-    fn judged(context: &ToolContext, script: &str) -> Verdict {
+    fn granular(sandbox_approval: bool, rules: bool) -> AskForApproval {
+        AskForApproval::Granular {
+            sandbox_approval,
+            rules,
+            skill_approval: false,
+            request_permissions: false,
+            mcp_elicitations: false,
+        }
+    }
+
+    fn word(verdict: Verdict) -> &'static str {
+        match verdict {
+            Verdict::Run(Place::Inside) => "run",
+            Verdict::Run(Place::Outside) => "free",
+            Verdict::Ask(Place::Inside, _) => "ask",
+            Verdict::Ask(Place::Outside, _) => "ask free",
+            Verdict::Refuse(_) => "refuse",
+        }
+    }
+
+    fn command(
+        context: &ToolContext,
+        rule: Rule,
+        escalates: bool,
+        is_dangerous: bool,
+    ) -> &'static str {
         let request = CommandRequest {
-            script,
-            command_line: script,
-            permissions: SandboxPermissions::UseDefault,
+            command_line: "x",
+            permissions: match escalates {
+                true => SandboxPermissions::RequireEscalated,
+                false => SandboxPermissions::UseDefault,
+            },
+            rule,
+            is_dangerous,
         };
-        judge_command(context, &request)
+        word(judge_command(context, request))
+    }
+
+    fn policies() -> [(AskForApproval, &'static str); 5] {
+        [
+            (AskForApproval::OnRequest, "on-request"),
+            (AskForApproval::Never, "never"),
+            (AskForApproval::Untrusted, "untrusted"),
+            (granular(false, false), "granular, all false"),
+            (granular(true, true), "granular, all true"),
+        ]
     }
 
     #[test]
-    fn nothing_runs_unasked_or_unconfined_that_may_not() {
-        let full = || SandboxPolicy::DangerFullAccess;
+    fn without_a_rule_the_table_decides() {
+        // Columns: plain, dangerous, escalated, patch inside, patch outside.
+        let confined = [
+            ["run", "ask", "ask free", "run", "ask free"],
+            ["run", "refuse", "refuse", "run", "refuse"],
+            ["ask", "ask", "ask free", "ask", "ask free"],
+            ["run", "ask", "refuse", "run", "refuse"],
+            ["run", "ask", "ask free", "run", "ask free"],
+        ];
+        for sandbox in [
+            SandboxPolicy::ReadOnly {
+                network_access: false,
+            },
+            SandboxPolicy::WorkspaceWrite {
+                network_access: false,
+                writable_roots: Vec::new(),
+                exclude_tmpdir_env_var: false,
+                exclude_slash_tmp: false,
+            },
+        ] {
+            for ((policy, name), expected) in policies().into_iter().zip(confined) {
+                let context = context(policy, sandbox.clone());
+                let verdicts = [
+                    command(&context, Rule::Silent, false, false),
+                    command(&context, Rule::Silent, false, true),
+                    command(&context, Rule::Silent, true, false),
+                    word(judge_patch(&context, Reach::Inside)),
+                    word(judge_patch(&context, Reach::Outside)),
+                ];
+                assert_eq!(verdicts, expected, "{name}");
+            }
+        }
+        let full = [
+            ["run", "ask", "run", "run"],
+            ["run", "refuse", "refuse", "run"],
+            ["ask", "ask", "ask free", "ask"],
+            ["run", "ask", "refuse", "run"],
+            ["run", "ask", "run", "run"],
+        ];
+        for ((policy, name), expected) in policies().into_iter().zip(full) {
+            let context = context(policy, SandboxPolicy::DangerFullAccess);
+            let verdicts = [
+                command(&context, Rule::Silent, false, false),
+                command(&context, Rule::Silent, false, true),
+                command(&context, Rule::Silent, true, false),
+                word(judge_patch(&context, Reach::Inside)),
+            ];
+            assert_eq!(verdicts, expected, "full access, {name}");
+        }
+    }
+
+    #[test]
+    fn a_rule_comes_before_the_table() {
         let read_only = || SandboxPolicy::ReadOnly {
             network_access: false,
         };
-        let kind = |verdict: Verdict| match verdict {
-            Verdict::Run => "run",
-            Verdict::Ask => "ask",
-            Verdict::Refuse(_) => "refuse",
-        };
-        // Columns: a plain command, a forced removal, a patch.
-        for (approval, sandbox, expected) in [
-            (AskForApproval::Never, full(), ["run", "refuse", "run"]),
-            (AskForApproval::OnRequest, full(), ["run", "ask", "run"]),
-            (AskForApproval::Untrusted, full(), ["ask", "ask", "ask"]),
-            (AskForApproval::Never, read_only(), ["refuse"; 3]),
-            (AskForApproval::OnRequest, read_only(), ["refuse"; 3]),
-            (AskForApproval::Untrusted, read_only(), ["refuse"; 3]),
-        ] {
-            let context = context(approval, sandbox);
+        // Columns: allow, prompt, prompt for an escalated one, forbid.
+        for ((policy, name), expected) in policies().into_iter().zip([
+            ["free", "ask", "ask free", "refuse"],
+            ["free", "refuse", "refuse", "refuse"],
+            ["free", "ask", "ask free", "refuse"],
+            ["free", "refuse", "refuse", "refuse"],
+            ["free", "ask", "ask free", "refuse"],
+        ]) {
+            let context = context(policy, read_only());
             let verdicts = [
-                judged(&context, "ls"),
-                judged(&context, "rm -rf x"),
-                judge_patch(&context),
+                command(&context, Rule::Allow, false, true),
+                command(&context, Rule::Prompt(String::new()), false, false),
+                command(&context, Rule::Prompt(String::new()), true, false),
+                command(&context, Rule::Forbid(String::new()), false, false),
             ];
-            assert_eq!(verdicts.map(kind), expected, "{context:?}");
-        }
-    }
-
-    #[test]
-    fn sees_a_forced_removal_in_any_spelling() {
-        for script in [
-            "rm -rf x",
-            "rm -fr x",
-            "rm -r -f x",
-            "true && rm -f x",
-            "sudo rm -f x",
-            "rm x -f",
-            "rm -vrf x",
-            "/bin/rm -f x",
-            "rm -f $HOME/x",
-            "X=1 rm -f x",
-            "rm -f x > /dev/null",
-            "rm --force x",
-        ] {
-            assert!(forces_removal(script), "{script}");
-        }
-        for script in [
-            "rm x",
-            "rm -r x",
-            "rm -- -f",
-            "echo rm -f",
-            "find . -name x | xargs rm -f",
-            "format -f",
-            "",
-        ] {
-            assert!(!forces_removal(script), "{script}");
+            assert_eq!(verdicts, expected, "{name}");
         }
     }
 }

@@ -18,6 +18,7 @@
 
 mod approval;
 mod call;
+mod confine;
 mod exec;
 mod gate;
 mod image;
@@ -30,6 +31,11 @@ mod specs;
 mod toolbox;
 mod update_plan;
 
+/// The functions that the sandbox's helper can run confined, for
+/// [`loomd_sandbox::helper_main`].
+pub const HELPER_TASKS: &[loomd_sandbox::Task] = &[patch::confined::TASK];
+
+pub use confine::{Confinement, Site, confinement};
 pub use exec::env::{EnvironmentPolicy, Inherit, ShellEnvironment};
 pub use exec::process::TerminalSize;
 pub use exec::text::OutputLimit;

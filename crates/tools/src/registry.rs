@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::exec::buffer::HeadTail;
 use crate::exec::driver::Request;
 use crate::exec::process::Group;
+use crate::gate::Place;
 
 /// Commands that one thread may have, running or ended with output that nobody asked
 /// for yet. Past it the oldest goes, an ended one first.
@@ -36,9 +37,9 @@ pub(crate) struct Registry {
     commands: BTreeMap<i32, Command>,
     /// Questions that calls wait with.
     asks: BTreeMap<AskKey, Ask>,
-    /// Command lines, with their folder, that the user allowed for as long as the
-    /// thread is loaded.
-    granted: BTreeSet<(String, PathBuf)>,
+    /// Command lines, with their folder and where they run, that the user allowed for as
+    /// long as the thread is loaded.
+    granted: BTreeSet<(String, PathBuf, Place)>,
 }
 
 /// A question that a call waits with.
@@ -142,14 +143,16 @@ impl Registry {
     }
 
     /// Whether the user allowed this command line in this folder for the session.
-    pub(crate) fn is_granted(&self, line: &str, folder: &Path) -> bool {
-        self.granted.contains(&(line.to_owned(), folder.to_owned()))
+    pub(crate) fn is_granted(&self, line: &str, folder: &Path, place: Place) -> bool {
+        self.granted
+            .contains(&(line.to_owned(), folder.to_owned(), place))
     }
 
     /// Notes that the user allowed it.
-    pub(crate) fn grant(&mut self, line: &str, folder: &Path) {
+    pub(crate) fn grant(&mut self, line: &str, folder: &Path, place: Place) {
         if self.granted.len() < GRANTS_MAX {
-            self.granted.insert((line.to_owned(), folder.to_owned()));
+            self.granted
+                .insert((line.to_owned(), folder.to_owned(), place));
         }
     }
 

@@ -1,14 +1,19 @@
 //! What the calls of one toolbox share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use loomd_base::{Clock, IdSource, ThreadId};
+use loomd_events::ToolContext;
+use loomd_execpolicy::RuleStore;
+use loomd_sandbox::Sandbox;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::confine::{Confinement, Site, confinement};
 use crate::exec::env::ShellEnvironment;
 use crate::exec::text::OutputLimit;
+use crate::gate::Place;
 use crate::patch::Patcher;
 use crate::registry::Registry;
 use crate::sink::{Sink, TurnEvent};
@@ -27,6 +32,14 @@ pub(crate) struct Shared {
     pub(crate) environment: Arc<ShellEnvironment>,
     /// How much output the model gets at most.
     pub(crate) output_limit: OutputLimit,
+    /// The server's home folder.
+    pub(crate) home: Arc<Path>,
+    /// Confines what must be confined.
+    pub(crate) sandbox: Arc<Sandbox>,
+    /// The rules about commands.
+    pub(crate) rules: Arc<RuleStore>,
+    /// Folders beside the user's whose rules count too.
+    pub(crate) rule_folders: Arc<[PathBuf]>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn IdSource>,
     /// Patches and the diff of the turn.
@@ -46,6 +59,10 @@ impl Shared {
             shell: options.shell,
             environment: options.environment,
             output_limit: options.model_output_limit,
+            home: options.home,
+            sandbox: options.sandbox,
+            rules: options.rules,
+            rule_folders: options.rule_folders,
             patcher: Patcher::new(Arc::clone(&options.clock)),
             clock: options.clock,
             ids: options.ids,
@@ -53,6 +70,24 @@ impl Shared {
             registry: Mutex::new(Registry::default()),
             events,
         }
+    }
+
+    /// What confines a call that runs in this place; nothing if it is not confined.
+    pub(crate) fn confinement(&self, context: &ToolContext, place: Place) -> Option<Confinement> {
+        if place == Place::Outside {
+            return None;
+        }
+        let temporary = self.environment.variable("TMPDIR");
+        let site = Site {
+            folder: &context.cwd,
+            temporary,
+            home: &self.home,
+        };
+        let policy = confinement(&context.sandbox_policy, site)?;
+        Some(Confinement {
+            sandbox: Arc::clone(&self.sandbox),
+            policy,
+        })
     }
 
     /// The calls and commands. Held for a moment only.

@@ -1,11 +1,13 @@
 //! The toolbox of one loaded thread.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use loomd_base::{Clock, IdSource, ThreadId, tasks};
 use loomd_events::{AskKey, AskOutcome, ToolCall, ToolContext, ToolEvent, ToolPayload};
+use loomd_execpolicy::RuleStore;
+use loomd_sandbox::Sandbox;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
@@ -40,6 +42,14 @@ pub struct ToolboxOptions {
     pub model_output_limit: OutputLimit,
     /// Which of the optional tools the model is told about.
     pub offer: Offer,
+    /// The server's home folder, which nothing confined may write.
+    pub home: Arc<Path>,
+    /// Confines what must be confined.
+    pub sandbox: Arc<Sandbox>,
+    /// The rules about commands.
+    pub rules: Arc<RuleStore>,
+    /// The configuration folders of a trusted project, whose rules count too.
+    pub rule_folders: Arc<[PathBuf]>,
     /// Where time comes from.
     pub clock: Arc<dyn Clock>,
     /// Where random numbers come from.

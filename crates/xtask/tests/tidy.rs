@@ -41,7 +41,10 @@ fn arrows() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("model", core.clone()),
         ("execpolicy", vec!["base"]),
         ("sandbox", vec!["base"]),
-        ("tools", [core.as_slice(), &["execpolicy", "sandbox"]].concat()),
+        (
+            "tools",
+            [core.as_slice(), &["execpolicy", "sandbox"]].concat(),
+        ),
         ("rollout", core.clone()),
         ("store", core),
         ("server", libraries),

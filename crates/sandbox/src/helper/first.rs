@@ -10,43 +10,40 @@ use rustix::process::{Pid, Signal, WaitOptions, set_parent_process_death_signal,
 
 use super::outer::exit_code;
 use super::{FAILED, Job, filter, landlock, mounts, privileges, sys};
+use crate::spec::Spec;
 use crate::status::{Failure, START};
 
 /// Runs the job; gives the program's exit code. `outer` ends when the outer process does.
 pub(super) fn run(job: Job<'_>, outer: PipeReader) -> u8 {
-    match confine_and_start(&job, &outer) {
-        Ok(program) => {
+    if let Err(failure) = confine(&job.spec, &outer) {
+        failure.tell(&job.status);
+        return FAILED;
+    }
+    match sys::fork() {
+        Err(error) => {
+            Failure::new("start a process", &error).tell(&job.status);
+            FAILED
+        }
+        Ok(sys::Fork::Child) => become_program(job),
+        Ok(sys::Fork::Parent(program)) => {
             // Otherwise the server would wait for the end of the status for ever.
             drop(job.status);
             serve(program)
         }
-        Err(failure) => {
-            failure.tell(&job.status);
-            FAILED
-        }
     }
 }
 
-fn confine_and_start(job: &Job<'_>, outer: &PipeReader) -> Result<libc::pid_t, Failure> {
+fn confine(spec: &Spec, outer: &PipeReader) -> Result<(), Failure> {
     set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(|error| Failure::new("be ended with the server", &error.into()))?;
     if is_gone(outer) {
         sys::exit(FAILED);
     }
-    mounts::set_up(&job.spec)?;
-    std::env::set_current_dir(&job.spec.folder).map_err(|error| Failure::new(START, &error))?;
+    mounts::set_up(spec)?;
+    std::env::set_current_dir(&spec.folder).map_err(|error| Failure::new(START, &error))?;
     privileges::give_up()?;
-    landlock::restrict(&job.spec)?;
-    filter::apply(job.spec.network)?;
-    match sys::fork() {
-        Err(error) => Err(Failure::new("start a process", &error)),
-        Ok(sys::Fork::Parent(program)) => Ok(program),
-        Ok(sys::Fork::Child) => {
-            let failure = become_program(job);
-            failure.tell(&job.status);
-            sys::exit(FAILED)
-        }
-    }
+    landlock::restrict(spec)?;
+    filter::apply(spec.network)
 }
 
 /// Whether the outer process ended before its death could have been signalled.
@@ -59,30 +56,31 @@ fn is_gone(outer: &PipeReader) -> bool {
     poll(&mut fds, Some(&now)).is_ok_and(|ready| ready > 0)
 }
 
-/// Becomes the program; comes back only if that fails.
-fn become_program(job: &Job<'_>) -> Failure {
+/// Becomes the program, or runs the task in its place.
+fn become_program(job: Job<'_>) -> ! {
     let prepared = setsid()
         .map_err(io::Error::from)
         .and_then(|_| match job.spec.terminal {
             true => sys::take_terminal(),
             false => Ok(()),
         });
-    if let Err(error) = prepared {
-        return Failure::new(START, &error);
-    }
-    if let Some(name) = &job.spec.task {
-        let Some((_, task)) = job.tasks.iter().find(|(known, _)| known == name) else {
-            return Failure::new(START, &io::ErrorKind::Unsupported.into());
-        };
-        let _ = rustix::io::fcntl_setfd(&job.status, rustix::io::FdFlags::CLOEXEC);
-        sys::exit(task());
-    }
-    let Some((program, args)) = job.argv.split_first() else {
-        return Failure::new(START, &io::ErrorKind::InvalidInput.into());
+    let error = match (prepared, &job.spec.task) {
+        (Err(error), _) => error,
+        (Ok(()), Some(name)) => match job.tasks.iter().find(|(known, _)| known == name) {
+            Some((_, task)) => {
+                drop(job.status);
+                sys::exit(task())
+            }
+            None => io::ErrorKind::Unsupported.into(),
+        },
+        (Ok(()), None) => match job.argv.split_first() {
+            // The standard library gives the program an empty signal mask.
+            Some((program, args)) => Command::new(program).args(args).exec(),
+            None => io::ErrorKind::InvalidInput.into(),
+        },
     };
-    // The standard library gives the program an empty signal mask.
-    let error = Command::new(program).args(args).exec();
-    Failure::new(START, &error)
+    Failure::new(START, &error).tell(&job.status);
+    sys::exit(FAILED)
 }
 
 /// Passes signals on and reaps until the program ends; gives its exit code. The kernel

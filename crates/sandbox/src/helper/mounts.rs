@@ -21,8 +21,11 @@ use crate::spec::Spec;
 use crate::status::Failure;
 
 /// Processes and threads that one confined program and all it starts may have at the
-/// same time, where the kernel can limit that for a namespace (Linux 6.14 and newer).
-const PROCESSES_MAX: u32 = 4096;
+/// same time, where the kernel can limit that for a namespace (Linux 6.14 and newer):
+/// this many,
+const PROCESSES_MAX: usize = 512;
+/// and this many more for each processor, since what builds and tests goes by that.
+const PROCESSES_MAX_PER_PROCESSOR: usize = 128;
 
 /// The devices that a program may use.
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
@@ -129,7 +132,9 @@ fn processes() -> Result<(), Failure> {
     }
     if has_pid_max_per_namespace() {
         // A limit that cannot be set leaves those of the machine.
-        let _ = fs::write("/proc/sys/kernel/pid_max", PROCESSES_MAX.to_string());
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let most = PROCESSES_MAX + PROCESSES_MAX_PER_PROCESSOR * processors;
+        let _ = fs::write("/proc/sys/kernel/pid_max", most.to_string());
     }
     set_mount_attributes(
         libc::AT_FDCWD,

@@ -7,8 +7,8 @@ use loomd_protocol::{
     CommandExecTerminalSize, CommandExecTerminateParams, CommandExecTerminateResponse,
     CommandExecWriteParams, CommandExecWriteResponse, ServerNotification, methods,
 };
-use loomd_tools::TerminalSize;
 use loomd_tools::one_off::{OneOff, OutputStream, Piece};
+use loomd_tools::{Confinement, TerminalSize};
 
 use crate::assemble;
 use crate::confinement::{both, confinement};
@@ -109,13 +109,15 @@ async fn start(cx: &Cx, params: CommandExecParams) -> ApiResult<Started> {
         }
         None => cx.peer.one_offs.unnamed(),
     };
-    confinement.check_unconfined()?;
     let own = one_offs::own_environment(server);
     let policy = environment_policy(&config.shell_environment_policy);
+    let mut environment = one_offs::environment(policy.apply(own), params.env);
+    environment.extend(confinement.iter().flat_map(Confinement::variables));
     let program = OneOff {
         argv: params.command,
         folder: folder.into_path_buf(),
-        environment: one_offs::environment(policy.apply(own), params.env),
+        environment,
+        confinement,
         terminal: params.tty.then(|| size.unwrap_or_default()),
         input,
         streamed,

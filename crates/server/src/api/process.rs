@@ -95,6 +95,7 @@ async fn start(cx: &Cx, params: ProcessSpawnParams) -> ApiResult<Started> {
             .output_bytes_cap
             .unwrap_or(Some(OUTPUT_BYTES_DEFAULT)),
         timeout,
+        confinement: None,
     };
     let key = Key::Process(params.process_handle);
     one_offs::start(&cx.peer, key, program, "process").await

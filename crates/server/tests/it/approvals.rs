@@ -227,7 +227,11 @@ async fn a_yes_for_the_session_covers_the_same_command_and_no_other() {
     let (id, params) = client.asked(ASK).await;
     assert_eq!(
         params["availableDecisions"],
-        json!(["accept", "acceptForSession", "cancel"])
+        json!([
+            "accept",
+            { "acceptWithExecpolicyAmendment": { "execpolicy_amendment": ["touch", "a"] } },
+            "cancel",
+        ])
     );
     client
         .respond(id, json!({"decision": "acceptForSession"}))

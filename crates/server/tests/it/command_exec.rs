@@ -208,22 +208,37 @@ async fn folder_and_environment_are_the_servers_with_the_requests_changes() {
 }
 
 #[tokio::test]
-async fn what_should_be_confined_is_refused() {
-    let server = TestServer::with_config("");
+async fn a_command_is_confined_to_the_folder_of_its_request() {
+    let server = TestServer::new();
     let mut client = server.client().await;
     let file = server.work().join("file");
+    let sub = server.work().join("sub");
+    std::fs::create_dir(&sub).expect("made");
     let touch = |more: Value| with(&["touch", file.to_str().expect("a text")], &more);
+    let own_folder_only = json!({
+        "type": "workspaceWrite", "excludeSlashTmp": true, "excludeTmpdirEnvVar": true,
+    });
     for more in [
         json!({ "permissionProfile": ":read-only" }),
-        json!({ "permissionProfile": ":workspace" }),
-        json!({ "sandboxPolicy": { "type": "workspaceWrite" } }),
+        json!({ "sandboxPolicy": { "type": "readOnly" } }),
+        json!({ "sandboxPolicy": own_folder_only, "cwd": sub }),
     ] {
-        let (code, text) = client.refusal("command/exec", touch(more)).await;
-        assert_eq!(code, -32600);
-        assert!(text.contains("cannot confine commands yet"), "{text}");
+        let answer = exec(&mut client, touch(more)).await;
+        assert_eq!(answer["exitCode"], 1, "{answer}");
+        let error = answer["stderr"].as_str().expect("a text");
+        assert!(error.contains("Read-only file system"), "{error}");
         assert!(!file.exists());
     }
+    let missing = with(
+        &["/no/such/program"],
+        &json!({ "permissionProfile": ":workspace" }),
+    );
+    let (code, text) = client.refusal("command/exec", missing).await;
+    assert_eq!(code, -32603);
+    assert!(text.contains("No such file or directory"), "{text}");
     for more in [
+        json!({ "permissionProfile": ":workspace" }),
+        json!({ "sandboxPolicy": own_folder_only }),
         json!({ "permissionProfile": ":danger-full-access" }),
         json!({ "sandboxPolicy": { "type": "externalSandbox" } }),
     ] {

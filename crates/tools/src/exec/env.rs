@@ -132,6 +132,13 @@ impl ShellEnvironment {
             .map(|(name, value)| (name.as_os_str(), value.as_os_str()))
     }
 
+    /// A variable of every command.
+    pub(crate) fn variable(&self, name: &str) -> Option<&OsStr> {
+        self.variables
+            .get(OsStr::new(name))
+            .map(OsString::as_os_str)
+    }
+
     /// The folders where programs are looked for.
     pub(crate) fn search_path(&self) -> Option<&OsStr> {
         self.path.as_deref()

@@ -6,6 +6,7 @@
 //! never reaches a shell.
 
 pub(crate) mod actions;
+mod admission;
 pub(crate) mod buffer;
 pub(crate) mod driver;
 pub(crate) mod env;
@@ -17,29 +18,41 @@ pub(crate) mod process;
 mod shell;
 mod sys;
 pub(crate) mod text;
+mod work;
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
+use std::process::{Child, Command};
 use std::sync::Arc;
 use std::time::Duration;
 
 use loomd_events::ToolEvent;
-pub(crate) use loomd_execpolicy as words;
 use loomd_protocol::CommandExecutionSource;
 use tokio::sync::mpsc;
 
+use self::admission::{Admission, Applicant, admit};
 use self::driver::{Driver, Input, REQUESTS_MAX, Request};
 use self::item::CommandItem;
 use self::params::{ExecParams, WriteParams};
 use self::process::{Process, Program, Streams, TerminalSize};
 use self::text::{OutputLimit, Report, State};
-use crate::approval::{self, Decision};
 use crate::call::Call;
-use crate::gate::{self, CommandRequest, Verdict};
+use crate::confine::Confinement;
 use crate::patch::plan::absolute;
 use crate::patch::{PatchCall, heredoc};
 use crate::registry::{CommandState, NewCommand};
 use crate::shared::Shared;
+
+pub(crate) use self::work::as_io as sandbox_error;
+
+/// Starts a command that belongs to the server itself.
+///
+/// # Errors
+/// What the system says.
+pub(crate) async fn launch(command: Command) -> io::Result<Child> {
+    launcher::launch(command, false).await
+}
 
 /// What a model reads that typed a patch where a command belongs.
 const BARE_PATCH: &str = "apply_patch verification failed: patch detected without explicit call \
@@ -57,6 +70,8 @@ struct Wanted {
     line: String,
     /// Whether it gets a terminal.
     tty: bool,
+    /// What confines it, if anything does.
+    confinement: Option<Confinement>,
     /// Whose it is.
     source: CommandExecutionSource,
     /// How long its call waits.
@@ -93,26 +108,24 @@ pub(crate) async fn exec_command(call: Call, params: ExecParams) {
         params.cmd.clone(),
     ];
     let line = quoted(&argv);
-    let request = CommandRequest {
-        script: &params.cmd,
-        command_line: &line,
-        permissions: params.sandbox_permissions,
+    let applicant = Applicant {
+        params: &params,
+        argv: &argv,
+        line: &line,
+        folder: &folder,
     };
-    match gate::judge_command(&call.context, &request) {
-        Verdict::Run => {}
-        Verdict::Refuse(text) => return call.answer(text).await,
-        Verdict::Ask => match allowed(&call, &params, &line, &folder).await {
-            Decision::Run | Decision::RunAlways => {}
-            Decision::Declined => return call.answer(rejected(REJECTED_BY_USER)).await,
-            Decision::TurnEnds => return,
-        },
-    }
+    let place = match Box::pin(admit(&call, &applicant)).await {
+        Admission::Runs(place) => place,
+        Admission::Refused(text) => return call.answer(text).await,
+        Admission::TurnEnds => return,
+    };
     let wanted = Wanted {
         script: params.cmd.clone(),
         folder,
         argv,
         line,
         tty: params.tty(),
+        confinement: shared.confinement(&call.context, place),
         source: CommandExecutionSource::UnifiedExecStartup,
         patience: params.patience(),
         limit: shared.output_limit.at_most(params.output_tokens()),
@@ -136,6 +149,7 @@ pub(crate) async fn user_command(call: Call, script: String, time: Duration) {
         line: quoted(&argv),
         argv,
         tty: false,
+        confinement: None,
         source: CommandExecutionSource::UserShell,
         patience: time,
         limit: shared.output_limit,
@@ -154,23 +168,6 @@ fn quoted(argv: &[String; 3]) -> String {
 /// Why something did not run that the user was asked about.
 const REJECTED_BY_USER: &str = "rejected by user";
 
-/// Asks the user about a command, unless this very one was allowed for the session.
-async fn allowed(call: &Call, params: &ExecParams, line: &str, folder: &Path) -> Decision {
-    let shared = call.shared();
-    if shared.registry().is_granted(line, folder) {
-        return Decision::Run;
-    }
-    let now = shared.clock.now();
-    let source = CommandExecutionSource::UnifiedExecStartup;
-    let item = CommandItem::new(call.id(), line, &params.cmd, folder, now, source);
-    let reason = params.justification.clone();
-    let decision = approval::ask_command(call, item.asked(), reason).await;
-    if let Decision::RunAlways = decision {
-        shared.registry().grant(line, folder);
-    }
-    decision
-}
-
 /// Starts a command and drives it to its end.
 async fn start(call: Call, wanted: Wanted) {
     let shared = Arc::clone(call.shared());
@@ -180,22 +177,25 @@ async fn start(call: Call, wanted: Wanted) {
         argv,
         line,
         tty,
+        confinement,
         source,
         patience,
         limit,
         input,
     } = wanted;
+    let is_free = confinement.is_none();
     let begun = shared.clock.now();
     let mut item = CommandItem::new(call.id(), &line, &script, &folder, begun, source);
     let program = Program {
         argv: argv.iter().map(OsString::from).collect(),
         folder: folder.clone(),
-        environment: environment(&shared, call.id()),
+        environment: environment(&shared, call.id(), confinement.as_ref()),
         streams: if tty {
             Streams::Terminal(TerminalSize::default())
         } else {
             Streams::Merged
         },
+        confinement,
     };
     let process = match Process::start(program).await {
         Ok(process) => process,
@@ -232,6 +232,9 @@ async fn start(call: Call, wanted: Wanted) {
     };
     let driver = Driver::new(process, queue, session, item, &first.call);
     driver.run(first).await;
+    if is_free {
+        shared.sandbox.unconfined_ran();
+    }
 }
 
 /// Tells that a command could not be started.
@@ -272,21 +275,19 @@ pub(crate) async fn apply_patch(
     folder: PathBuf,
     patch: String,
 ) -> Option<Result<String, String>> {
-    let ask = match gate::judge_patch(&call.context) {
-        Verdict::Run => false,
-        Verdict::Ask => true,
-        Verdict::Refuse(text) => return Some(Err(text)),
-    };
     let patch = PatchCall {
         patch,
         folder,
         turn_folder: call.context.cwd.clone(),
-        ask,
     };
     call.shared().patcher.run(call, patch).await
 }
 
-fn environment(shared: &Shared, call_id: &str) -> Vec<(OsString, OsString)> {
+fn environment(
+    shared: &Shared,
+    call_id: &str,
+    confinement: Option<&Confinement>,
+) -> Vec<(OsString, OsString)> {
     let own = [
         ("CODEX_SESSION_ID", shared.session_id.to_string()),
         ("CODEX_THREAD_ID", shared.thread_id.to_string()),
@@ -298,6 +299,7 @@ fn environment(shared: &Shared, call_id: &str) -> Vec<(OsString, OsString)> {
         .variables()
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .chain(own.map(|(name, value)| (name.into(), value.into())))
+        .chain(confinement.into_iter().flat_map(Confinement::variables))
         .collect()
 }
 

@@ -46,9 +46,9 @@ pub(crate) struct ExecParams {
     /// What the model says why; the user reads it.
     #[serde(default)]
     pub(crate) justification: Option<String>,
-    /// The rule that the model proposes. Read once there are rules.
-    #[serde(default, rename = "prefix_rule")]
-    _prefix_rule: Option<Vec<String>>,
+    /// The prefix that the model would like to have allowed for good.
+    #[serde(default)]
+    pub(crate) prefix_rule: Option<Vec<String>>,
 }
 
 /// What the model asks of the sandbox.

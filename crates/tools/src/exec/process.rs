@@ -27,7 +27,11 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio_util::sync::CancellationToken;
 
+use loomd_sandbox::Guard;
+
+use super::work::Work;
 use super::{guardian, launcher, sys};
+use crate::confine::Confinement;
 
 /// What a program reads from and prints to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +86,8 @@ pub(crate) struct Program {
     pub(crate) environment: Vec<(OsString, OsString)>,
     /// What it reads from and prints to.
     pub(crate) streams: Streams,
+    /// What confines it, if anything does.
+    pub(crate) confinement: Option<Confinement>,
 }
 
 /// A running process, or one that ended and is not reaped yet.
@@ -97,6 +103,8 @@ pub(crate) struct Process {
     /// The writing end of its input; none with a terminal.
     input: Option<AsyncFd<OwnedFd>>,
     tty: bool,
+    /// What its sandbox needs as long as it runs.
+    _guard: Option<Guard>,
 }
 
 impl Process {
@@ -105,35 +113,46 @@ impl Process {
     /// # Errors
     /// What the system says.
     pub(crate) async fn start(program: Program) -> io::Result<Self> {
-        let (name, args) = program
-            .argv
-            .split_first()
-            .ok_or_else(|| io::Error::other("no program"))?;
-        let mut command = Command::new(name);
-        command
-            .args(args)
-            .current_dir(&program.folder)
-            .env_clear()
-            .envs(program.environment);
         let tty = matches!(program.streams, Streams::Terminal(_));
+        let (streams, environment) = (program.streams, program.environment);
+        let work = match program.confinement {
+            None => Work::plain(&program.argv, &program.folder, tty)?,
+            Some(confinement) => {
+                Work::confined(confinement, program.argv, program.folder, tty).await?
+            }
+        };
+        let Work {
+            mut command,
+            takes_terminal,
+            confined,
+        } = work;
+        command.env_clear().envs(environment);
         // Registered before the start: what can fail should fail without a child.
-        let ends = Ends::open(program.streams, &mut command)?;
-        let mut child = launcher::launch(command, tty).await?;
+        let ends = Ends::open(streams, &mut command)?;
+        let mut child = launcher::launch(command, takes_terminal).await?;
         let pid = Pid::from_child(&child);
         let end = pidfd_open(pid, PidfdFlags::empty())
             .map_err(io::Error::from)
             .and_then(|fd| sys::watch(fd, Interest::READABLE));
         guardian::began(pid);
         match end {
-            Ok(end) => Ok(Self {
-                child,
-                group: Arc::new(Group::new(pid)),
-                end,
-                output: ends.output,
-                errors: ends.errors,
-                input: ends.input,
-                tty,
-            }),
+            Ok(end) => {
+                let mut process = Self {
+                    child,
+                    group: Arc::new(Group::new(pid)),
+                    end,
+                    output: ends.output,
+                    errors: ends.errors,
+                    input: ends.input,
+                    tty,
+                    _guard: None,
+                };
+                if let Some(confined) = confined {
+                    // If it does not run, dropping the process ends what is there of it.
+                    process._guard = Some(confined.started().await?);
+                }
+                Ok(process)
+            }
             Err(error) => {
                 let _ = kill_process_group(pid, Signal::KILL);
                 guardian::ended(pid);

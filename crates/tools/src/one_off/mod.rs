@@ -25,6 +25,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use self::capture::{BUFFERED_BYTES_MAX, Captured};
 pub use self::driver::{DRAIN_TIME_MAX, INPUT_BYTES_MAX, Running};
+use crate::confine::Confinement;
 use crate::exec::process::{Group, Process, Program, Streams, TerminalSize};
 
 /// Orders that may wait for the driver's attention; further ones wait for room.
@@ -51,6 +52,8 @@ pub struct OneOff {
     pub output_bytes_max: Option<usize>,
     /// It is killed after this time.
     pub timeout: Option<Duration>,
+    /// What confines it, if anything does.
+    pub confinement: Option<Confinement>,
 }
 
 /// Where a program printed something.
@@ -145,6 +148,7 @@ impl OneOff {
                 Some(size) => Streams::Terminal(size),
                 None => Streams::Pipes { input: self.input },
             },
+            confinement: self.confinement.clone(),
         };
         let process = Process::start(program).await?;
         let (orders, queue) = mpsc::channel(ORDERS_MAX);

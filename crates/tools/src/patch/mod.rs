@@ -4,6 +4,7 @@
 //! and writes. A patch is checked whole before the first byte is written, and what
 //! was written is undone if a later write fails.
 
+pub(crate) mod confined;
 pub(crate) mod diff;
 pub(crate) mod disk;
 pub(crate) mod heredoc;

@@ -7,20 +7,39 @@
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::parse::{Hunk, ParseError, Patch};
 use super::update::{self, Mismatch};
 
 /// What a patch does, with absolute paths and whole contents.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// In the order of the patch.
     pub changes: Vec<Change>,
 }
 
+impl Plan {
+    /// The files that it writes, makes or removes.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.changes.iter().flat_map(|change| {
+            let target = match &change.kind {
+                ChangeKind::Update {
+                    moved: Some((target, _)),
+                    ..
+                } => Some(target.as_path()),
+                ChangeKind::Add { .. } | ChangeKind::Delete { .. } | ChangeKind::Update { .. } => {
+                    None
+                }
+            };
+            std::iter::once(change.path.as_path()).chain(target)
+        })
+    }
+}
+
 /// What happens to one file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     /// The file, absolute and without `.` and `..`.
     pub path: PathBuf,
@@ -31,7 +50,7 @@ pub struct Change {
 }
 
 /// The kinds of changes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ChangeKind {
     /// The file comes, or is replaced.
     Add {
@@ -57,7 +76,7 @@ pub enum ChangeKind {
 }
 
 /// What a file held that is replaced whole: it need not be text.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Content {
     /// UTF-8 text.
     Text(String),

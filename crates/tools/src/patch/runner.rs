@@ -1,5 +1,6 @@
 //! Runs one patch: check, item, write, diff of the turn, text for the model.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,13 +9,16 @@ use loomd_events::ToolEvent;
 use loomd_protocol::{
     FileChangeItem, FileUpdateChange, ItemKind, PatchApplyStatus, PatchChangeKind, ThreadItem,
 };
+use loomd_sandbox::Policy;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::plan::{Change, ChangeKind, Plan, PlanError, plan};
 use super::turn_diff::TurnDiff;
-use super::{diff, disk, parse};
+use super::{confined, diff, disk, parse};
 use crate::approval::{self, Decision};
 use crate::call::Call;
+use crate::confine::Confinement;
+use crate::gate::{self, Place, Reach, Refusal, Verdict};
 
 /// Context lines in the diff of a `fileChange` item, as in the reference.
 const ITEM_CONTEXT_LINES: usize = 1;
@@ -28,8 +32,6 @@ pub(crate) struct PatchCall {
     /// Absolute working folder of the turn, which the turn's diff is relative to
     /// unless it lies in a repository.
     pub(crate) turn_folder: PathBuf,
-    /// Whether the user is asked first.
-    pub(crate) ask: bool,
 }
 
 /// Runs patches, one at a time, and follows what a turn's patches did.
@@ -82,16 +84,30 @@ impl Patcher {
     async fn run_checked(&self, call: &Call, patch: PatchCall) -> Result<String, Stopped> {
         let turn = Arc::clone(&self.turn).lock_owned().await;
         let begun = self.clock.now();
-        let plan = checked(&patch).await?;
+        let bounds = call.shared().confinement(&call.context, Place::Inside);
+        let (plan, reach) = checked(&patch, bounds.as_ref()).await?;
+        let (place, is_asked) = match gate::judge_patch(&call.context, reach) {
+            Verdict::Run(place) => (place, false),
+            Verdict::Ask(place, _) => (place, true),
+            Verdict::Refuse(Refusal::Text(text) | Refusal::Rejected(text)) => {
+                return Err(Stopped::Refused(text));
+            }
+        };
         let item = new_item(call.id(), &plan, begun);
-        let (turn, plan) = if patch.ask {
+        let (turn, plan) = if is_asked {
             // The user may take hours, and other patches must not wait for that. What
             // was checked may not hold any more afterwards.
             drop(turn);
             self.allowed(call, &item, &plan).await?;
             let turn = Arc::clone(&self.turn).lock_owned().await;
-            match checked(&patch).await {
-                Ok(plan) => (turn, plan),
+            match checked(&patch, bounds.as_ref()).await {
+                // Allowed was what was seen; more than that is for the user to say again.
+                Ok((_, Reach::Outside)) if place == Place::Inside => {
+                    self.complete(call, item, begun, PatchApplyStatus::Failed)
+                        .await;
+                    return Err(Stopped::Refused(MOVED.to_owned()));
+                }
+                Ok((plan, _)) => (turn, plan),
                 Err(stopped) => {
                     self.complete(call, item, begun, PatchApplyStatus::Failed)
                         .await;
@@ -102,23 +118,33 @@ impl Patcher {
             call.sink().send(ToolEvent::ItemStarted(item.clone())).await;
             (turn, plan)
         };
-        self.write(call, turn, plan, item, begun, patch.turn_folder)
-            .await
+        let work = Writing {
+            plan,
+            turn_folder: patch.turn_folder,
+            confinement: bounds.filter(|_| place == Place::Inside),
+        };
+        self.write(call, turn, work, item, begun).await
     }
 
     /// Asks the user, unless all the files were allowed for the session.
     async fn allowed(&self, call: &Call, item: &ThreadItem, plan: &Plan) -> Result<(), Stopped> {
         let shared = call.shared();
-        let files = || plan.changes.iter().map(|change| change.path.as_path());
-        let granted = files().all(|file| shared.registry().is_granted(PATCH_GRANT, file));
+        let files = || plan.files();
+        let granted = files().all(|file| {
+            shared
+                .registry()
+                .is_granted(PATCH_GRANT, file, Place::Outside)
+        });
         if granted {
             call.sink().send(ToolEvent::ItemStarted(item.clone())).await;
             return Ok(());
         }
         match approval::ask_patch(call, item.clone()).await {
-            Decision::Run => Ok(()),
+            Decision::Run | Decision::RunAndAllow(_) => Ok(()),
             Decision::RunAlways => {
-                files().for_each(|file| shared.registry().grant(PATCH_GRANT, file));
+                files().for_each(|file| {
+                    shared.registry().grant(PATCH_GRANT, file, Place::Outside);
+                });
                 Ok(())
             }
             Decision::Declined => Err(Stopped::Refused("patch rejected by user".to_owned())),
@@ -129,22 +155,34 @@ impl Patcher {
     async fn write(
         &self,
         call: &Call,
-        turn: OwnedMutexGuard<Option<Turn>>,
-        plan: Plan,
+        mut turn: OwnedMutexGuard<Option<Turn>>,
+        work: Writing,
         item: ThreadItem,
         begun: Now,
-        turn_folder: PathBuf,
     ) -> Result<String, Stopped> {
+        let Writing {
+            plan,
+            turn_folder,
+            confinement,
+        } = work;
+        let written = match confinement {
+            Some(confinement) => confined::write(plan, confinement).await,
+            None => blocking(move || disk::write(&plan).map(|()| plan))
+                .await
+                .unwrap_or_else(|| Err(FAILED.to_owned())),
+        };
         let turn_id = call.sink().turn_id();
-        let written = blocking(move || {
-            let mut turn = turn;
-            disk::write(&plan)?;
+        let mut record = move |plan: Plan| {
             let diff = &mut current(&mut turn, &turn_id, &turn_folder).diff;
             diff.record(&plan);
-            Ok((plan, diff.render()))
-        })
-        .await
-        .unwrap_or_else(|| Err(FAILED.to_owned()));
+            (diff.render(), plan)
+        };
+        let written = match written {
+            Ok(plan) => blocking(move || record(plan))
+                .await
+                .ok_or_else(|| FAILED.to_owned()),
+            Err(failure) => Err(failure),
+        };
 
         let status = match &written {
             Ok(_) => PatchApplyStatus::Completed,
@@ -152,7 +190,7 @@ impl Patcher {
         };
         let now = self.complete(call, item, begun, status).await;
         let (code, text) = match written {
-            Ok((plan, diff)) => {
+            Ok((diff, plan)) => {
                 call.sink().send(ToolEvent::TurnDiff { diff }).await;
                 (0, summary(&plan))
             }
@@ -182,6 +220,17 @@ impl Patcher {
     }
 }
 
+/// What is written, and how.
+struct Writing {
+    plan: Plan,
+    turn_folder: PathBuf,
+    /// What confines the writing, if anything does.
+    confinement: Option<Confinement>,
+}
+
+/// What the model is told if files became others while the user was asked.
+const MOVED: &str = "patch rejected: its files lead out of the project by now";
+
 /// Stands for all patches among what the user allowed for the session.
 const PATCH_GRANT: &str = "apply_patch";
 
@@ -193,10 +242,15 @@ enum Stopped {
     TurnEnds,
 }
 
-async fn checked(patch: &PatchCall) -> Result<Plan, Stopped> {
+/// What a patch does, and whether all of it is inside the bounds.
+async fn checked(
+    patch: &PatchCall,
+    bounds: Option<&Confinement>,
+) -> Result<(Plan, Reach), Stopped> {
     let (text, folder) = (patch.patch.clone(), patch.folder.clone());
-    match blocking(move || check(&text, &folder)).await {
-        Some(Ok(plan)) => Ok(plan),
+    let policy = bounds.map(|bounds| bounds.policy.clone());
+    match blocking(move || check(&text, &folder, policy.as_ref())).await {
+        Some(Ok(checked)) => Ok(checked),
         Some(Err(error)) => Err(Stopped::Refused(error.to_string())),
         None => Err(Stopped::Refused(FAILED.to_owned())),
     }
@@ -219,8 +273,22 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     tokio::task::spawn_blocking(work).await.ok()
 }
 
-fn check(patch: &str, folder: &Path) -> Result<Plan, PlanError> {
-    plan(&parse::parse(patch)?, folder, &mut disk::read)
+fn check(patch: &str, folder: &Path, policy: Option<&Policy>) -> Result<(Plan, Reach), PlanError> {
+    let is_hidden = |path: &Path| {
+        let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        policy.is_some_and(|policy| policy.hides(&real))
+    };
+    let mut read = |path: &Path| match is_hidden(path) {
+        true => Err(io::Error::from(rustix::io::Errno::ACCESS).to_string()),
+        false => disk::read(path),
+    };
+    let plan = plan(&parse::parse(patch)?, folder, &mut read)?;
+    let is_inside = |file: &Path| policy.is_none_or(|policy| policy.allows_write(file));
+    let reach = match plan.files().all(is_inside) {
+        true => Reach::Inside,
+        false => Reach::Outside,
+    };
+    Ok((plan, reach))
 }
 
 fn current<'a>(slot: &'a mut Option<Turn>, id: &Arc<str>, folder: &Path) -> &'a mut Turn {
@@ -235,7 +303,11 @@ fn current<'a>(slot: &'a mut Option<Turn>, id: &Arc<str>, folder: &Path) -> &'a 
 fn base_folder(folder: &Path) -> PathBuf {
     folder
         .ancestors()
-        .find(|candidate| candidate.join(".git").exists())
+        .find(|candidate| {
+            let git = candidate.join(".git");
+            // An empty folder of that name may only hold the place of one in a sandbox.
+            git.is_file() || git.join("HEAD").exists()
+        })
         .unwrap_or(folder)
         .to_owned()
 }

@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use loomd_base::{SystemClock, SystemIds, ThreadId};
 use loomd_events::{ToolCall, ToolContext, ToolEvent, ToolOutput, ToolPayload};
+use loomd_execpolicy::RuleStore;
 use loomd_protocol::{
     AskForApproval, CommandExecutionItem, FileChangeItem, ItemKind, SandboxPolicy, ThreadItem,
 };
+use loomd_sandbox::Sandbox;
 use loomd_tools::{
     EnvironmentPolicy, Offer, OutputLimit, ShellEnvironment, Toolbox, ToolboxOptions, TurnEvent,
 };
@@ -56,6 +58,13 @@ impl Tools {
             environment: Arc::new(environment),
             model_output_limit: OutputLimit::Tokens(10_000),
             offer: Offer::all(),
+            home: folder.path().join("home").into(),
+            sandbox: Arc::new(Sandbox::with_helper(
+                env!("CARGO_BIN_EXE_loomd-helper").into(),
+                Arc::new(SystemClock::new()),
+            )),
+            rules: Arc::new(RuleStore::new(&folder.path().join("home"))),
+            rule_folders: Arc::default(),
             clock: Arc::new(SystemClock::new()),
             ids: Arc::new(SystemIds::default()),
         };
