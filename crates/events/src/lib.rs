@@ -5,7 +5,8 @@
 //!   back (`thread` ↔ `tools`).
 //! - [`ThreadEvent`]: what happened to a thread (`thread` → rollout, read model,
 //!   subscribers, analytics).
-//! - [`StoredState`]: what a thread keeps beside its history (`thread` → disk).
+//! - [`StoredState`]: what a thread keeps beside its history (`thread` → disk), with
+//!   [`WaitingTurn`], the turn that waits for an answer and goes on after a restart.
 //! - [`HistoryItem`]: one entry of the model's view of a thread.
 //!
 //! Items, turns and errors are the protocol's own types: there is no second
@@ -16,6 +17,7 @@ mod model;
 mod state;
 mod thread;
 mod tool;
+mod waiting;
 
 pub use history::{HistoryItem, HistoryKind, InvalidHistoryItem, MessagePart};
 pub use model::{ModelEvent, ModelFailure, OutputItem, OutputKind};
@@ -26,3 +28,4 @@ pub use thread::{
 pub use tool::{
     AskKey, AskOutcome, ToolAsk, ToolCall, ToolContext, ToolEvent, ToolOutput, ToolPayload,
 };
+pub use waiting::{CallProgress, WaitingCall, WaitingMessage, WaitingTurn};

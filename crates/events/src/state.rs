@@ -1,7 +1,10 @@
 //! What a thread keeps beside its history.
 
 use loomd_protocol::{GitInfo, QueuedSubmission, ThreadGoal, ThreadGoalStatus};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+use crate::WaitingTurn;
 
 /// What a thread keeps on disk that is not history: it can change without a turn, and
 /// a revert does not take it back.
@@ -23,6 +26,21 @@ pub struct StoredState {
     /// A client took the thread out of what is remembered between threads.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub memory_disabled: bool,
+    /// The running turn, while it waits for answers. What is not understood counts as
+    /// nothing: then the turn is one that a restart has interrupted.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "if_understood"
+    )]
+    pub waiting: Option<Box<WaitingTurn>>,
+}
+
+fn if_understood<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Box<WaitingTurn>>, D::Error> {
+    // By way of its text: a request keeps its params as text, which a value cannot give.
+    let value = Value::deserialize(deserializer)?;
+    Ok(serde_json::from_str(&value.to_string()).ok())
 }
 
 /// A goal with what it has used.

@@ -164,6 +164,9 @@ pub struct ThreadSnapshot {
     /// Turns with their items, oldest first. A turn that was open when the writer
     /// died is `interrupted`.
     pub turns: Vec<Turn>,
+    /// The turn that waits for answers and goes on, where it was opened for that. It is not
+    /// among `turns`, and its calls without output have none in `history`.
+    pub open_turn: Option<Turn>,
     /// The model's history after the last compaction, normalised (calls without
     /// output have one that says `aborted`, orphan outputs are gone).
     pub history: Vec<HistoryItem>,

@@ -8,15 +8,18 @@ use loomd_protocol::{
     AskForApproval, SandboxPolicy, ServerRequestParams, ServerRequestResponse, ThreadItem,
     TurnPlanStep,
 };
+use serde::{Deserialize, Serialize};
 
 /// One call of a tool by the model.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ToolCall {
     /// The call's id, which is also the id of the item it makes.
     pub call_id: String,
     /// The tool's name.
     pub name: String,
     /// The namespace of a namespaced tool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
     /// What the model passed.
     pub payload: ToolPayload,
@@ -34,7 +37,8 @@ impl ToolCall {
 }
 
 /// What the model passed to a tool.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum ToolPayload {
     /// Arguments of a function tool: JSON text, which may be malformed.
     Function {
@@ -134,6 +138,8 @@ pub struct AskKey(pub u64);
 pub struct ToolAsk {
     /// Names the question.
     pub key: AskKey,
+    /// The call that waits for the answer.
+    pub call_id: String,
     /// The item that the question is about, if it begins with it.
     pub item: Option<ThreadItem>,
     /// The question.

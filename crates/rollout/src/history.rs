@@ -5,7 +5,7 @@
 //! a call without output gets one that says `aborted` right behind it. Nothing else
 //! moves, so that a prompt keeps its prefix.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 
 use loomd_events::{HistoryItem, HistoryKind};
@@ -111,7 +111,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
 }
 
 /// Gives every call its output and drops outputs without a call.
-pub(crate) fn normalise(items: Vec<HistoryItem>) -> Vec<HistoryItem> {
+pub(crate) fn normalise(items: Vec<HistoryItem>, waiting: &BTreeSet<String>) -> Vec<HistoryItem> {
     let mut calls = HashSet::new();
     let mut answered = HashSet::new();
     for item in &items {
@@ -135,7 +135,7 @@ pub(crate) fn normalise(items: Vec<HistoryItem>) -> Vec<HistoryItem> {
         match &item.kind {
             HistoryKind::Call { call_id, custom } => {
                 seen.insert(call_id.clone());
-                let output = (!answered.contains(call_id))
+                let output = (!answered.contains(call_id) && !waiting.contains(call_id))
                     .then(|| aborted(call_id, *custom, item.json.get()));
                 whole.push(item);
                 whole.extend(output);
@@ -211,7 +211,7 @@ mod tests {
 
     fn history(lines: &[&str]) -> Vec<String> {
         let items = lines.iter().filter_map(|line| decode(line)).collect();
-        normalise(items)
+        normalise(items, &BTreeSet::new())
             .into_iter()
             .map(|item| item.json.get().to_owned())
             .collect()

@@ -5,7 +5,8 @@
 //!   line of its own.
 //! - A writer that is awake holds the thread's [`WriterLock`] and the file. At rest it
 //!   holds nothing, and it wakes only if the file is as it left it.
-//! - After [`Writer::open`] nothing is unfinished: what a dead writer left open is in
+//! - After [`Writer::open`] nothing is unfinished (but for a turn that waits, see
+//!   [`Writer::open_waiting`]): what a dead writer left open is in
 //!   the file as interrupted, the journal is gone, and 0.169.0 accepts the file.
 //!
 //! Deliberately absent: buffering (an event is with the operating system when `append`
@@ -17,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use loomd_base::ThreadId;
-use loomd_events::{Sequenced, SessionMeta, ThreadSnapshot, TurnEndReason};
+use loomd_events::{Sequenced, SessionMeta, ThreadSnapshot, TurnEndReason, WaitingTurn};
 use loomd_protocol::{ThreadItem, Turn, TurnStatus};
 
 use crate::decode::Decoded;
@@ -135,6 +136,21 @@ impl Writer {
     /// [`Error::Locked`] when somebody has the thread, [`Error::OutsideHome`] for a file
     /// that lies in no home folder, else as [`crate::read()`].
     pub fn open(path: &Path, at_ms: i64) -> Result<(Self, ThreadSnapshot)> {
+        Self::open_waiting(path, at_ms, None)
+    }
+
+    /// As [`Writer::open`], but if the open turn is the one that was written down as waiting
+    /// for answers, and the file has nothing of it that this note does not know, the turn
+    /// stays open, with the items that wait: [`ThreadSnapshot::open_turn`]. Opened so again
+    /// after another kill, it is the same.
+    ///
+    /// # Errors
+    /// As [`Writer::open`].
+    pub fn open_waiting(
+        path: &Path,
+        at_ms: i64,
+        waiting: Option<&WaitingTurn>,
+    ) -> Result<(Self, ThreadSnapshot)> {
         let home = home_of(path).ok_or_else(|| Error::OutsideHome(path.to_path_buf()))?;
         let named = path.file_name().and_then(|name| parse(name.to_str()?));
         let thread = match named {
@@ -161,12 +177,18 @@ impl Writer {
             journal: Journal::new(home, thread),
         };
         let stored_seq = decoded.last_seq;
-        let unfinished = restore_unfinished(home, &mut decoded);
+        let mut unfinished = restore_unfinished(home, &mut decoded);
+        let waiting = waiting.filter(|waiting| decoded.may_go_on(waiting));
+        let waits = |item: &ThreadItem| {
+            let mut asked = waiting.iter().flat_map(|waiting| waiting.asked());
+            asked.any(|(_, asked)| asked.is_some_and(|asked| asked.id == item.id))
+        };
+        unfinished.retain(|(_, item)| !waits(item));
         let told_seq = decoded.last_seq;
         if ordinal.is_some() && decoded.bare_end {
             writer.repair(&decoded, at_ms);
         }
-        writer.end_unfinished(&mut decoded, &unfinished, at_ms);
+        writer.end_unfinished(&mut decoded, &unfinished, at_ms, waiting.is_some());
         writer.flush()?;
         let kept_seq = if decoded.last_seq > told_seq {
             decoded.last_seq
@@ -174,7 +196,14 @@ impl Writer {
             stored_seq
         };
         writer.journal.start_over(told_seq, kept_seq)?;
-        Ok((writer, decoded.into_snapshot()))
+        let Some(waiting) = waiting else {
+            return Ok((writer, decoded.into_snapshot()));
+        };
+        let items = waiting.asked().filter_map(|(_, item)| item);
+        writer
+            .journal
+            .keep_open(decoded.last_seq, &waiting.turn_id, items)?;
+        Ok((writer, decoded.into_waiting_snapshot(waiting)))
     }
 
     /// Appends what of `events` is history, in one write; nothing to write costs
@@ -328,12 +357,13 @@ impl Writer {
         tracing::info!(path = %self.path.display(), "rollout that an older program wrote to is repaired");
     }
 
-    /// Writes unfinished items as ended and the open turn as interrupted.
+    /// Writes unfinished items as ended and the open turn as interrupted, unless it waits.
     fn end_unfinished(
         &mut self,
         decoded: &mut Decoded,
         unfinished: &[(String, ThreadItem)],
         at_ms: i64,
+        waits: bool,
     ) {
         let thread_id = decoded.meta.session.id.to_string();
         let mut next = || {
@@ -352,7 +382,7 @@ impl Writer {
             self.encoder.item(next(), &place);
             self.encoder.shadows(at_ms, &place);
         }
-        if let Some(open) = decoded.open {
+        if let Some(open) = decoded.open.filter(|_| !waits) {
             let turn = &decoded.turns[open].turn;
             self.encoder
                 .turn_ended(next(), turn, TurnEndReason::Interrupted);

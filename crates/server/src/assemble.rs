@@ -155,6 +155,7 @@ fn new_thread(cx: &Cx, mut overrides: Overrides, kind: Kind) -> ApiResult<Assemb
             unload_delay: Some(config.thread_unload_delay),
             background_delay: config.background_unload_delay,
             kept: Kept::default(),
+            awaiting: None,
         },
         meta,
         config,
@@ -231,6 +232,7 @@ pub(crate) fn stored(
             unload_delay: Some(config.thread_unload_delay),
             background_delay: config.background_unload_delay,
             kept: Kept::default(),
+            awaiting: None,
         },
         meta: SessionMeta {
             base_instructions: Some(base_text),

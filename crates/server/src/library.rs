@@ -166,10 +166,21 @@ impl Library {
 
     /// Moves a thread to the archive. `false` when it has no rollout there.
     pub(crate) fn archive(self: &Arc<Self>, id: ThreadId) -> ApiResult<bool> {
-        let moved = layout::archive(&self.home, id)
-            .map_err(|error| ApiError::internal(error.to_string()))?;
+        let internal = |error: loomd_rollout::Error| ApiError::internal(error.to_string());
+        self.end_waiting(id)?;
+        let moved = layout::archive(&self.home, id).map_err(internal)?;
         self.moved(id, moved.as_deref(), true);
         Ok(moved.is_some())
+    }
+
+    /// The turn that waits since before a restart does not go on: the thread is put away.
+    fn end_waiting(&self, id: ThreadId) -> ApiResult<()> {
+        let mut state = self.stored_state(id);
+        if state.waiting.take().is_some() {
+            loomd_rollout::write_state(&self.home, id, &state, Care::PRIVATE)
+                .map_err(|error| ApiError::internal(error.to_string()))?;
+        }
+        Ok(())
     }
 
     /// Puts into a stored thread what its rollout does not tell: its name, and what it

@@ -6,8 +6,8 @@ use std::time::Duration;
 use loomd_base::ConnectionId;
 use loomd_events::{AskKey, AskOutcome, Sequenced, StoredState, ToolCall, ToolContext};
 use loomd_protocol::{
-    QueuedSubmission, ServerNotification, ServerRequestParams, ThreadGoal, ThreadReadState,
-    ThreadSettings, ThreadTokenUsage, ThreadUnsubscribeStatus, Turn,
+    QueuedSubmission, ServerNotification, ServerRequestParams, ThreadGoal, ThreadItem,
+    ThreadReadState, ThreadSettings, ThreadTokenUsage, ThreadUnsubscribeStatus, Turn,
 };
 use serde_json::value::RawValue;
 
@@ -67,6 +67,18 @@ pub enum Action {
         context: Arc<ToolContext>,
         /// What to run.
         call: ToolCall,
+    },
+    /// Run a tool anew whose question was asked before the server was started and is
+    /// answered now.
+    TakeUpTool {
+        /// Where and under which rules.
+        context: Arc<ToolContext>,
+        /// What to run.
+        call: ToolCall,
+        /// The item that began with the question.
+        item: Option<Box<ThreadItem>>,
+        /// What came of the question.
+        outcome: AskOutcome,
     },
     /// Run a command of the user's; what it says is told like what a tool says, and
     /// finishes with the text that the model is to read.

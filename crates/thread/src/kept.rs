@@ -1,6 +1,6 @@
 //! What a thread keeps beside its history, in its own form.
 
-use loomd_events::{Goal, StoredState};
+use loomd_events::{Goal, StoredState, WaitingTurn};
 use loomd_protocol::GitInfo;
 
 use crate::Queued;
@@ -18,6 +18,8 @@ pub struct Kept {
     pub daybreak: Option<bool>,
     /// A client took the thread out of what is remembered between threads.
     pub memory_disabled: bool,
+    /// The running turn, while it waits for answers.
+    pub waiting: Option<Box<WaitingTurn>>,
 }
 
 impl Kept {
@@ -30,6 +32,7 @@ impl Kept {
             git: self.git.clone(),
             daybreak: self.daybreak,
             memory_disabled: self.memory_disabled,
+            waiting: self.waiting.clone(),
         }
     }
 }

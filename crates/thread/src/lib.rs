@@ -43,5 +43,6 @@ pub use ops::queue::{QUEUE_BYTES_MAX, QUEUE_MAX};
 pub use ops::reload::{RevertFrom, Rewound};
 pub use ops::settings::patched;
 pub use ops::shell::SHELLS_MAX;
+pub use ops::wait::Awaiting;
 pub use refusal::Refusal;
 pub use thread::{Origin, QUEUED_STEERS_MAX, Thread, ThreadSetup};

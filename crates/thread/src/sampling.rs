@@ -16,6 +16,7 @@ use loomd_protocol::{
     TurnError, TurnItemsView, TurnPlanUpdatedNotification, TurnStatus, WarningNotification,
 };
 
+use crate::ops::ask;
 use crate::ops::goal::GoalTool;
 use crate::thread::{Cx, Thread};
 use crate::turn::{PendingCall, Step, put_item};
@@ -230,16 +231,24 @@ impl Thread {
             return;
         };
         active.step.calls.push(PendingCall {
-            call_id: call.call_id.clone(),
-            custom: call.is_custom(),
+            call: call.clone(),
             started: cx.now,
+            questions: 0,
             output: None,
         });
+        let plan_mode = active.plan_mode;
+        let turn_id = active.id.clone();
+        self.waiting_changed = true;
         if let Some(tool) = GoalTool::of(&call) {
-            let turn_id = active.id.clone();
             let output = self.goal_call(cx, tool, &call);
             return self.on_tool_finished(cx, &turn_id, output);
         }
+        if let (false, Some(output)) = (plan_mode, ask::unavailable(&call)) {
+            return self.on_tool_finished(cx, &turn_id, output);
+        }
+        let Some(active) = &mut self.active else {
+            return;
+        };
         active.called = true;
         let context = Arc::clone(&active.context);
         self.act(Action::StartTool { context, call });
@@ -312,6 +321,7 @@ impl Thread {
         active.step.responded = true;
         active.step.wants_more = end_turn == Some(false);
         active.step.usage = total;
+        self.waiting_changed = true;
         active.broken_attempts = 0;
         self.step_on(cx);
     }
@@ -439,12 +449,13 @@ impl Thread {
                     .step
                     .calls
                     .iter_mut()
-                    .find(|call| call.call_id == output.call_id && call.output.is_none())
+                    .find(|call| call.call.call_id == output.call_id && call.output.is_none())
             })
         else {
             return; // the turn was cut short before the call ended
         };
         call.output = Some(output);
+        self.waiting_changed = true;
         self.record_outputs(cx);
         self.step_on(cx);
     }
@@ -536,6 +547,7 @@ impl Thread {
         let Some(active) = self.active.take() else {
             return;
         };
+        let duration_ms = active.elapsed_ms(cx.now);
         for reply in active.interrupts {
             self.reply(reply, Reply::Done);
         }
@@ -554,13 +566,12 @@ impl Thread {
             self.event(cx, ThreadEvent::Error(notification));
             self.turn_is_unread(cx, active.turn.id.clone());
         }
-        let elapsed = cx.now.mono.saturating_sub(active.started.mono).as_millis();
         let turn = Turn {
             status,
             error,
             items_view: TurnItemsView::Full,
             completed_at: Some(cx.now.wall_s()),
-            duration_ms: Some(i64::try_from(elapsed).unwrap_or(i64::MAX)),
+            duration_ms: Some(duration_ms),
             ..active.turn
         };
         self.info.updated_at = cx.now.wall_s();

@@ -12,6 +12,7 @@ use loomd_protocol::{
 };
 
 use crate::ops::ask::OpenAsk;
+use crate::ops::wait::Awaiting;
 use crate::turn::ActiveTurn;
 use crate::{Action, Audience, Command, ContextPart, Input, Kept, Refusal, Reply, ReplyTo};
 
@@ -63,6 +64,8 @@ pub struct ThreadSetup {
     pub background_delay: Duration,
     /// What it keeps beside its history.
     pub kept: Kept,
+    /// The turn that it goes on with.
+    pub awaiting: Option<Box<Awaiting>>,
 }
 
 /// A loaded thread.
@@ -97,6 +100,10 @@ pub struct Thread {
     announced: Option<ThreadStatus>,
     /// What is on disk beside the history.
     pub(crate) kept: Box<Kept>,
+    /// The turn that it goes on with, until the first input.
+    pub(crate) awaiting: Option<Box<Awaiting>>,
+    /// What the running turn waits for may have changed in this input.
+    pub(crate) waiting_changed: bool,
     /// The user stopped the last turn: none begins by itself.
     pub(crate) held: bool,
     /// [`Action::Prepare`] is under way.
@@ -169,6 +176,8 @@ impl Thread {
             background_delay: setup.background_delay,
             idle_since: None,
             kept: Box::new(setup.kept),
+            awaiting: setup.awaiting,
+            waiting_changed: false,
             held: false,
             preparing: false,
             start_asked: None,
@@ -185,6 +194,7 @@ impl Thread {
     /// Takes one input and returns what is to be done, in order.
     pub fn handle(&mut self, now: Now, ids: &dyn IdSource, input: Input) -> Vec<Action> {
         let cx = Cx { now, ids };
+        self.take_up_turn(cx);
         match input {
             Input::Command { reply, command } => self.on_command(cx, reply, command),
             Input::Model { generation, event } => self.on_model(cx, generation, event),
@@ -199,6 +209,7 @@ impl Thread {
             Input::KeepFailed { reason } => self.on_keep_failed(cx, &reason),
             Input::RolloutFailed { reason } => self.on_rollout_failed(cx, &reason),
         }
+        self.keep_waiting();
         self.track_idleness(cx);
         std::mem::take(&mut self.out)
     }
@@ -260,6 +271,11 @@ impl Thread {
 
     pub(crate) fn act(&mut self, action: Action) {
         self.out.push(action);
+    }
+
+    /// Wants something done before all that this input has led to.
+    pub(crate) fn act_first(&mut self, action: Action) {
+        self.out.insert(0, action);
     }
 
     pub(crate) fn reply(&mut self, to: ReplyTo, reply: Reply) {
@@ -565,7 +581,7 @@ impl Thread {
     /// in the background.
     #[must_use]
     pub fn may_make_room(&self) -> bool {
-        self.is_unneeded() && self.open_items.is_empty()
+        self.is_unneeded() && self.active.is_none() && self.open_items.is_empty()
     }
 
     pub(crate) fn unload(&mut self) {
@@ -574,9 +590,12 @@ impl Thread {
         self.act(Action::Unload);
     }
 
-    /// Whether nobody watches and nothing is active: what the unload clock runs on.
+    /// Whether nobody watches and nothing is active: what the unload clock runs on. A turn
+    /// that waits since before the server was started, in a thread that no client was told
+    /// of, waits on disk as well.
     #[must_use]
     pub fn is_unneeded(&self) -> bool {
-        !self.is_watched() && self.active.is_none() && !self.preparing && !self.closing
+        let is_idle = self.active.is_none() || !self.is_announced();
+        !self.is_watched() && is_idle && !self.preparing && !self.closing
     }
 }

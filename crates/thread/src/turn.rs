@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use loomd_base::Now;
-use loomd_events::{ToolContext, ToolOutput};
+use loomd_events::{ToolCall, ToolContext, ToolOutput};
 use loomd_protocol::{
     AccountRateLimitsUpdatedNotification, RateLimitSnapshot, ThreadItem, ThreadTokenUsage, Turn,
 };
@@ -45,6 +45,10 @@ pub(crate) struct ActiveTurn {
     pub(crate) goal_since: Option<Duration>,
     /// Attempts that broke after something of them had become history.
     pub(crate) broken_attempts: u32,
+    /// It began in plan mode.
+    pub(crate) plan_mode: bool,
+    /// It began before the server was started, so that it is older than the clock.
+    pub(crate) taken_up: bool,
 }
 
 /// One model request with its calls.
@@ -79,9 +83,10 @@ pub(crate) struct Step {
 /// A call that the model waits for.
 #[derive(Debug)]
 pub(crate) struct PendingCall {
-    pub(crate) call_id: String,
-    pub(crate) custom: bool,
+    pub(crate) call: ToolCall,
     pub(crate) started: Now,
+    /// How often it has asked: after an answer it may have done something.
+    pub(crate) questions: u32,
     pub(crate) output: Option<ToolOutput>,
 }
 
@@ -112,6 +117,15 @@ impl Step {
 }
 
 impl ActiveTurn {
+    /// How long it has run, milliseconds.
+    pub(crate) fn elapsed_ms(&self, now: Now) -> i64 {
+        if self.taken_up {
+            return now.wall_ms.saturating_sub(self.started.wall_ms).max(0);
+        }
+        let elapsed = now.mono.saturating_sub(self.started.mono).as_millis();
+        i64::try_from(elapsed).unwrap_or(i64::MAX)
+    }
+
     /// The turn with everything that clients were told of it, the streaming items included.
     pub(crate) fn snapshot(&self) -> Turn {
         let mut turn = self.turn.clone();

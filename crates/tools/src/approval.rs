@@ -14,7 +14,7 @@ use loomd_protocol::{
 use crate::call::Call;
 
 /// The only environment there is, as the reference names it.
-const LOCAL_ENVIRONMENT: &str = "local";
+pub(crate) const LOCAL_ENVIRONMENT: &str = "local";
 
 /// What the user decided.
 pub(crate) enum Decision {
@@ -161,7 +161,7 @@ fn judge(outcome: AskOutcome) -> Result<Decision, Ending> {
 }
 
 /// The item as it ends without having run.
-fn ended(mut item: ThreadItem, declined: bool) -> ThreadItem {
+pub(crate) fn ended(mut item: ThreadItem, declined: bool) -> ThreadItem {
     if declined {
         item.set_declined();
     } else if let ItemKind::CommandExecution(command) = &mut item.kind {

@@ -1,12 +1,13 @@
 //! A call on its way to its answer.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use loomd_base::tasks;
 use loomd_events::{AskOutcome, ToolAsk, ToolCall, ToolContext, ToolEvent, ToolOutput};
 use loomd_protocol::{ServerRequestParams, ThreadItem};
 use serde_json::Value;
 
+use crate::approval;
 use crate::shared::Shared;
 use crate::sink::{Room, Sink};
 
@@ -18,8 +19,18 @@ pub(crate) struct Call {
     call_id: String,
     custom: bool,
     sink: Sink,
+    /// What came of its question, for a call that asked before the server was started.
+    earlier: Mutex<Option<Earlier>>,
     /// The turn's rules.
     pub(crate) context: Arc<ToolContext>,
+}
+
+/// What came of a question that was asked on behalf of the call before it began here.
+pub(crate) struct Earlier {
+    /// The item that began with the question, and is open.
+    pub(crate) item: Option<ThreadItem>,
+    /// What came of it.
+    pub(crate) outcome: AskOutcome,
 }
 
 impl Call {
@@ -28,6 +39,7 @@ impl Call {
         shared: &Arc<Shared>,
         context: Arc<ToolContext>,
         call: &ToolCall,
+        earlier: Option<Earlier>,
     ) -> Option<Self> {
         let serial = shared.registry().begin(Arc::clone(&context.turn_id))?;
         Some(Self {
@@ -36,6 +48,7 @@ impl Call {
             call_id: call.call_id.clone(),
             custom: call.is_custom(),
             sink: shared.sink(Arc::clone(&context.turn_id)),
+            earlier: Mutex::new(earlier),
             context,
         })
     }
@@ -62,15 +75,36 @@ impl Call {
         self.shared.registry().wants(self.serial)
     }
 
-    /// Asks the clients and waits for what comes of it. `None` when the call is not
-    /// wanted any more; there is nobody left to answer then.
+    fn take_earlier(&self) -> Option<Earlier> {
+        // The place is either full or empty.
+        let mut earlier = self.earlier.lock().unwrap_or_else(PoisonError::into_inner);
+        earlier.take()
+    }
+
+    /// Whether somebody has answered about this very call already. Then it must not run
+    /// without hearing the answer, whatever the rules say now.
+    pub(crate) fn has_answer(&self) -> bool {
+        let earlier = self.earlier.lock().unwrap_or_else(PoisonError::into_inner);
+        earlier.is_some()
+    }
+
+    /// Asks the clients and waits for what comes of it, unless they have answered already.
+    /// `None` when the call is not wanted any more; there is nobody left to answer then.
     pub(crate) async fn ask(
         &self,
         item: Option<ThreadItem>,
         request: ServerRequestParams,
     ) -> Option<AskOutcome> {
+        if let Some(earlier) = self.take_earlier() {
+            return self.is_wanted().then_some(earlier.outcome);
+        }
         let (key, outcome) = self.shared.registry().ask(self.serial)?;
-        let ask = ToolAsk { key, item, request };
+        let ask = ToolAsk {
+            key,
+            call_id: self.call_id.clone(),
+            item,
+            request,
+        };
         self.sink.send(ToolEvent::Ask(Box::new(ask))).await;
         outcome.await.ok()
     }
@@ -91,6 +125,11 @@ impl Call {
 
     /// Answers with a string or a list of parts, waiting for room.
     pub(crate) async fn answer_value(self, output: Value) {
+        // It came to nothing before the answer was heard; its item is not left open.
+        if let Some(item) = self.take_earlier().and_then(|earlier| earlier.item) {
+            let ended = approval::ended(item, false);
+            self.sink.send(ToolEvent::ItemCompleted(ended)).await;
+        }
         let sink = self.sink.clone();
         if let Some(room) = sink.room().await {
             self.deliver(room, output, None);

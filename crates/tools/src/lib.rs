@@ -10,6 +10,7 @@
 //! - `update_plan`, `image` (`view_image`).
 //! - `gate`: asked before a command or patch runs; the seam for sandboxes.
 //! - `approval`: asks the user where the gate says so.
+//! - `user_input`, `permissions`: the model asks the user; [`Grants`] is what came of it.
 //!
 //! Invariants: a call is answered exactly once, or never if it was cancelled; an item
 //! that started completes, unless the toolbox is shut down; every process is reaped,
@@ -21,15 +22,18 @@ mod call;
 mod confine;
 mod exec;
 mod gate;
+mod grants;
 mod image;
 pub mod one_off;
 pub mod patch;
+mod permissions;
 mod registry;
 mod shared;
 mod sink;
 mod specs;
 mod toolbox;
 mod update_plan;
+mod user_input;
 
 /// The functions that the sandbox's helper can run confined, for
 /// [`loomd_sandbox::helper_main`].
@@ -39,6 +43,7 @@ pub use confine::{Confinement, Site, confinement};
 pub use exec::env::{EnvironmentPolicy, Inherit, ShellEnvironment};
 pub use exec::process::TerminalSize;
 pub use exec::text::OutputLimit;
+pub use grants::Grants;
 pub use sink::TurnEvent;
 pub use specs::Offer;
 pub use toolbox::{BackgroundTerminal, SHUTDOWN_TIME_MAX, Toolbox, ToolboxOptions};

@@ -15,6 +15,7 @@ use crate::exec::buffer::HeadTail;
 use crate::exec::driver::Request;
 use crate::exec::process::Group;
 use crate::gate::Place;
+use crate::grants::Grants;
 
 /// Commands that one thread may have, running or ended with output that nobody asked
 /// for yet. Past it the oldest goes, an ended one first.
@@ -40,6 +41,10 @@ pub(crate) struct Registry {
     /// Command lines, with their folder and where they run, that the user allowed for as
     /// long as the thread is loaded.
     granted: BTreeSet<(String, PathBuf, Place)>,
+    /// What the user granted beyond the sandbox for as long as the thread is loaded.
+    session_grants: Grants,
+    /// The same for one turn.
+    turn_grants: Option<(Arc<str>, Grants)>,
 }
 
 /// A question that a call waits with.
@@ -154,6 +159,35 @@ impl Registry {
             self.granted
                 .insert((line.to_owned(), folder.to_owned(), place));
         }
+    }
+
+    /// What the user granted beyond the sandbox, to this turn and for the session.
+    pub(crate) fn grants(&self, turn_id: &str) -> Grants {
+        let mut grants = self.session_grants.clone();
+        if let Some((turn, of_turn)) = &self.turn_grants
+            && **turn == *turn_id
+        {
+            grants.add(of_turn);
+        }
+        grants
+    }
+
+    /// Notes what the user granted to a turn.
+    pub(crate) fn grant_turn(&mut self, turn_id: &Arc<str>, grants: &Grants) {
+        match &mut self.turn_grants {
+            Some((turn, earlier)) if turn == turn_id => earlier.add(grants),
+            other => *other = Some((Arc::clone(turn_id), grants.clone())),
+        }
+    }
+
+    /// Notes what the user granted for as long as the thread is loaded.
+    pub(crate) fn grant_session(&mut self, grants: &Grants) {
+        self.session_grants.add(grants);
+    }
+
+    /// A turn is over, and its grants with it.
+    pub(crate) fn end_grants(&mut self, turn_id: &str) {
+        self.turn_grants.take_if(|(turn, _)| **turn == *turn_id);
     }
 
     /// Takes out the calls of a turn and gives the groups of the commands to end: those

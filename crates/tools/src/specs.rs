@@ -7,11 +7,15 @@ use serde_json::{Value, json};
 
 use crate::patch;
 
-/// Which of the optional tools are offered. `exec_command` and `write_stdin` always are.
+/// Which of the optional tools are offered. `exec_command`, `write_stdin` and
+/// `request_user_input` always are: the last one in every mode, so that the prompt's
+/// beginning does not change with the mode (as on 0.169.0).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Offer {
     /// `update_plan`.
     pub update_plan: bool,
+    /// `request_permissions`, which is not even known where it is not offered.
+    pub request_permissions: bool,
     /// `apply_patch`. Without it the model can still patch through the shell.
     pub apply_patch: bool,
     /// `view_image`.
@@ -26,6 +30,7 @@ impl Offer {
     pub fn all() -> Self {
         Self {
             update_plan: true,
+            request_permissions: true,
             apply_patch: true,
             view_image: true,
             goals: true,
@@ -38,11 +43,12 @@ impl Offer {
             | usize::from(self.apply_patch) << 1
             | usize::from(self.view_image) << 2
             | usize::from(self.goals) << 3
+            | usize::from(self.request_permissions) << 4
     }
 }
 
 /// How many offers there are.
-const OFFERS: usize = 16;
+const OFFERS: usize = 32;
 
 /// The specifications, built once per offer for the whole server.
 pub(crate) fn specs(offer: Offer) -> Arc<RawValue> {
@@ -58,6 +64,10 @@ fn build(offer: Offer) -> Vec<Value> {
     let mut specs = vec![exec_command(), write_stdin()];
     if offer.update_plan {
         specs.push(update_plan());
+    }
+    specs.push(request_user_input());
+    if offer.request_permissions {
+        specs.push(request_permissions());
     }
     if offer.apply_patch {
         specs.push(apply_patch());
@@ -226,6 +236,98 @@ fn update_plan() -> Value {
     )
 }
 
+fn request_user_input() -> Value {
+    let option = json!({
+        "type": "object",
+        "properties": {
+            "label": described("string", "The choice in one to five words."),
+            "description": described("string", "One short sentence on what follows from it."),
+        },
+        "required": ["label", "description"],
+        "additionalProperties": false,
+    });
+    let question = json!({
+        "type": "object",
+        "properties": {
+            "id": described("string", "A name for the answer, in snake case."),
+            "header": described("string", "A heading of at most twelve characters."),
+            "question": described("string", "The question, one sentence."),
+            "options": {
+                "type": "array",
+                "description": "Two or three choices that exclude each other, the best one first \
+                                and marked as recommended. Clients add a free answer by \
+                                themselves.",
+                "items": option,
+            },
+        },
+        "required": ["id", "header", "question", "options"],
+        "additionalProperties": false,
+    });
+    function(
+        "request_user_input",
+        "Asks the user one to three short questions and waits for the answers. Works in Plan mode \
+         only.",
+        &["questions"],
+        json!({
+            "questions": {
+                "type": "array",
+                "description": "What to ask: best one question, three at most.",
+                "items": question,
+            },
+        }),
+    )
+}
+
+fn request_permissions() -> Value {
+    let paths = |what: &str| {
+        json!({
+            "type": "array",
+            "description": format!(
+                "Paths to {what}, with all that lies below; absolute or from the working folder."
+            ),
+            "items": { "type": "string" },
+        })
+    };
+    function(
+        "request_permissions",
+        "Asks the user for more access to files or the network than the sandbox gives, and waits. \
+         The answer says what was granted, which may be less. It holds for later commands of this \
+         turn, or of the session if the user wants it so.",
+        &["permissions"],
+        json!({
+            "environment_id": described(
+                "string",
+                "The environment, as the environment context names it; the only one if left out.",
+            ),
+            "reason": described("string", "Why, in one sentence for the user."),
+            "permissions": {
+                "type": "object",
+                "description": "What is needed, and nothing more.",
+                "properties": {
+                    "network": {
+                        "type": "object",
+                        "description": "Access to the network.",
+                        "properties": {
+                            "enabled": described("boolean", "Whether it is needed."),
+                        },
+                        "additionalProperties": false,
+                    },
+                    "file_system": {
+                        "type": "object",
+                        "description": "Access to files.",
+                        "properties": {
+                            "read": paths("read"),
+                            "write": paths("write to"),
+                        },
+                        "additionalProperties": false,
+                    },
+                },
+                "additionalProperties": false,
+            },
+        }),
+    )
+}
+
 fn apply_patch() -> Value {
     json!({
         "type": "custom",
@@ -267,6 +369,8 @@ mod tests {
                 "function:exec_command",
                 "function:write_stdin",
                 "function:update_plan",
+                "function:request_user_input",
+                "function:request_permissions",
                 "custom:apply_patch",
                 "function:view_image",
                 "function:get_goal",
@@ -276,13 +380,18 @@ mod tests {
         );
         let few = Offer {
             update_plan: false,
+            request_permissions: false,
             apply_patch: false,
             view_image: false,
             goals: false,
         };
         assert_eq!(
             names(few),
-            ["function:exec_command", "function:write_stdin"]
+            [
+                "function:exec_command",
+                "function:write_stdin",
+                "function:request_user_input"
+            ]
         );
     }
 

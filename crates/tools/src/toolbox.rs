@@ -7,20 +7,22 @@ use std::time::Duration;
 use loomd_base::{Clock, IdSource, ThreadId, tasks};
 use loomd_events::{AskKey, AskOutcome, ToolCall, ToolContext, ToolEvent, ToolPayload};
 use loomd_execpolicy::RuleStore;
+use loomd_protocol::ThreadItem;
 use loomd_sandbox::Sandbox;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use crate::call::Call;
+use crate::call::{Call, Earlier};
 use crate::exec::driver::END_GRACE;
 use crate::exec::env::ShellEnvironment;
 use crate::exec::text::OutputLimit;
+use crate::grants::Grants;
 use crate::shared::Shared;
 use crate::sink::TurnEvent;
 use crate::specs::{self, Offer};
-use crate::{exec, image, update_plan};
+use crate::{exec, image, permissions, update_plan, user_input};
 
 /// How long [`Toolbox::shutdown`] takes at most: the time until the last command is
 /// killed, and as much again for it to be reaped.
@@ -102,9 +104,33 @@ impl Toolbox {
     /// [`ToolEvent::Finished`] unless the call is cancelled. After a shutdown nothing
     /// happens.
     pub fn start(&self, context: Arc<ToolContext>, call: ToolCall) {
-        if let Some(handle) = Call::begin(&self.shared, context, &call) {
-            tasks::spawn(tasks::Kind::Tool, run(handle, call));
+        if let Some(handle) = Call::begin(&self.shared, context, &call, None) {
+            tasks::spawn(tasks::Kind::Tool, run(handle, call, self.offer));
         }
+    }
+
+    /// Starts a call anew that had asked before the server was started, and whose question
+    /// was answered since. It is checked as ever, and where it would ask (or now would not
+    /// need to) it gets this outcome. `item` is the one that began with the question; the
+    /// call ends it if it does not come to run.
+    pub fn take_up(
+        &self,
+        context: Arc<ToolContext>,
+        call: ToolCall,
+        item: Option<ThreadItem>,
+        outcome: AskOutcome,
+    ) {
+        let earlier = Some(Earlier { item, outcome });
+        if let Some(handle) = Call::begin(&self.shared, context, &call, earlier) {
+            tasks::spawn(tasks::Kind::Tool, run(handle, call, self.offer));
+        }
+    }
+
+    /// What the user granted beyond the sandbox: to this turn, and to the thread for as
+    /// long as it is loaded.
+    #[must_use]
+    pub fn grants(&self, turn_id: &str) -> Grants {
+        self.shared.registry().grants(turn_id)
     }
 
     /// Runs a command that the user gave. Like a call of `exec_command`, but for the item's
@@ -125,7 +151,7 @@ impl Toolbox {
                 arguments: String::new(),
             },
         };
-        if let Some(handle) = Call::begin(&self.shared, context, &call) {
+        if let Some(handle) = Call::begin(&self.shared, context, &call, None) {
             tasks::spawn(tasks::Kind::Tool, exec::user_command(handle, script, time));
         }
     }
@@ -149,10 +175,11 @@ impl Toolbox {
         self.shared.registry().settle(key, outcome);
     }
 
-    /// Forgets what only the turn needed: the files that its diff is made of. To be
+    /// Forgets what only the turn needed: its grants, and the files that its diff is made of. To be
     /// called when a turn ended; without it they are kept until the next turn's first
     /// patch.
     pub fn end_turn(&self, turn_id: &str) {
+        self.shared.registry().end_grants(turn_id);
         self.shared.patcher.forget(turn_id);
     }
 
@@ -234,7 +261,7 @@ impl Drop for Toolbox {
 }
 
 /// Runs a call to its answer.
-async fn run(handle: Call, call: ToolCall) {
+async fn run(handle: Call, call: ToolCall, offer: Offer) {
     let ToolCall {
         call_id: _,
         name,
@@ -272,6 +299,14 @@ async fn run(handle: Call, call: ToolCall) {
                 handle.sink().send(event).await;
                 handle.answer("Plan updated").await;
             }
+            Err(text) => handle.answer(text).await,
+        },
+        "request_user_input" => match parsed(&arguments) {
+            Ok(params) => user_input::request(handle, params).await,
+            Err(text) => handle.answer(text).await,
+        },
+        "request_permissions" if offer.request_permissions => match parsed(&arguments) {
+            Ok(params) => permissions::request(handle, params).await,
             Err(text) => handle.answer(text).await,
         },
         "view_image" => match parsed(&arguments) {

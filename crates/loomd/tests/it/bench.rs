@@ -127,7 +127,7 @@ impl StdioServer {
         };
         server.request(
             "initialize",
-            json!({"clientInfo": {"name": "test", "version": "1"}}),
+            json!({"clientInfo": {"name": "test", "version": "1"}, "capabilities": {"experimentalApi": true}}),
         );
         server
     }
@@ -151,6 +151,19 @@ impl StdioServer {
                 return message["result"].clone();
             }
         }
+    }
+
+    /// Answers a request of the server.
+    pub(crate) fn respond(&mut self, id: &Value, result: &Value) {
+        let frame = json!({"id": id, "result": result});
+        let input = self.input.as_mut().expect("the input is open");
+        writeln!(input, "{frame}").unwrap();
+    }
+
+    /// Kills it with SIGKILL.
+    pub(crate) fn kill(self) {
+        send_signal(&self.child, Signal::KILL);
+        self.end();
     }
 
     /// The next message; none at the end of output.

@@ -14,3 +14,4 @@ mod exec;
 mod kill;
 mod socket;
 mod stdio;
+mod waiting;

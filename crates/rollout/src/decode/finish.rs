@@ -1,6 +1,8 @@
 //! What a replay has found.
 
-use loomd_events::{HistoryItem, ThreadSnapshot, TurnContext};
+use std::collections::BTreeSet;
+
+use loomd_events::{HistoryItem, HistoryKind, ThreadSnapshot, TurnContext, WaitingTurn};
 use loomd_protocol::{ThreadItem, ThreadTokenUsage, Turn};
 
 use super::{Decoder, Report, interrupt};
@@ -110,14 +112,52 @@ impl Decoded {
         Some(&self.turns[open].turn.id)
     }
 
+    /// Whether the turn that the writer left open is this one, and what was written down of
+    /// it says of each call without an output how far it had come.
+    pub(crate) fn may_go_on(&self, waiting: &WaitingTurn) -> bool {
+        let Some(open) = self.open.filter(|open| open + 1 == self.turns.len()) else {
+            return false;
+        };
+        let state = &self.turns[open];
+        if state.turn.id != waiting.turn_id || state.bare {
+            return false;
+        }
+        let from = if state.mark.epoch == self.epoch {
+            state.mark.len.min(self.history.len())
+        } else {
+            0
+        };
+        let unanswered = unanswered(&self.history[from..]);
+        let known = |id: &&str| waiting.calls.iter().any(|call| call.call.call_id == **id);
+        let mut asked = waiting.asked().peekable();
+        asked.peek().is_some()
+            && asked.all(|(call, _)| unanswered.contains(&*call.call_id))
+            && unanswered.iter().all(known)
+    }
+
+    /// The thread with its open turn apart, which waits for answers and goes on.
+    pub(crate) fn into_waiting_snapshot(mut self, waiting: &WaitingTurn) -> ThreadSnapshot {
+        let open = self.turns.pop().map(|state| state.turn);
+        let calls = waiting.calls.iter();
+        let calls = calls.map(|call| call.call.call_id.clone()).collect();
+        let mut snapshot = self.snapshot(&calls);
+        snapshot.open_turn = open;
+        snapshot
+    }
+
     /// The thread as a reader sees it: whatever was open is interrupted.
     pub(crate) fn into_snapshot(self) -> ThreadSnapshot {
+        self.snapshot(&BTreeSet::new())
+    }
+
+    fn snapshot(self, waiting: &BTreeSet<String>) -> ThreadSnapshot {
         let mut turns: Vec<Turn> = self.turns.into_iter().map(|state| state.turn).collect();
         turns.iter_mut().for_each(interrupt);
         ThreadSnapshot {
             meta: self.meta.session,
             turns,
-            history: normalise(self.history),
+            open_turn: None,
+            history: normalise(self.history, waiting),
             token_usage: self.usage,
             last_context: self.context,
             last_seq: self.last_seq,
@@ -125,4 +165,21 @@ impl Decoded {
             preview: self.preview.unwrap_or_default(),
         }
     }
+}
+
+/// The calls without an output behind them.
+fn unanswered(history: &[HistoryItem]) -> BTreeSet<&str> {
+    let mut open = BTreeSet::new();
+    for entry in history {
+        match &entry.kind {
+            HistoryKind::Call { call_id, .. } => {
+                open.insert(&**call_id);
+            }
+            HistoryKind::Output { call_id } => {
+                open.remove(&**call_id);
+            }
+            HistoryKind::Message { .. } | HistoryKind::Reasoning | HistoryKind::Other { .. } => {}
+        }
+    }
+    open
 }

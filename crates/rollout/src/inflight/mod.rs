@@ -367,6 +367,21 @@ impl Journal {
         self.flush()
     }
 
+    /// Takes over items that a dead writer began and that still wait. To be called on a
+    /// journal that was started over.
+    pub(crate) fn keep_open<'a>(
+        &mut self,
+        seq: u64,
+        turn: &str,
+        items: impl Iterator<Item = &'a ThreadItem>,
+    ) -> Result<()> {
+        self.buffer.clear();
+        for item in items {
+            self.begin(seq, turn, item, item.started_at_ms.unwrap_or_default());
+        }
+        self.flush()
+    }
+
     fn remove_if_empty(&self) {
         if self.file.is_some() && self.bytes == 0 {
             self.remove();

@@ -95,6 +95,15 @@ impl Actor {
                 }
             }
             Action::StartTool { context, call } => self.toolbox.start(context, call),
+            Action::TakeUpTool {
+                context,
+                call,
+                item,
+                outcome,
+            } => {
+                let item = item.map(|item| *item);
+                self.toolbox.take_up(context, call, item, outcome);
+            }
             Action::StartShell {
                 context,
                 item_id,

@@ -3,14 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use loomd_base::ThreadId;
 use loomd_base::tasks::{Kind, spawn};
+use loomd_base::{Care, ThreadId};
 use loomd_config::{Config, EnvironmentInherit, ShellEnvironmentPolicy, TrustLevel};
-use loomd_events::StoredState;
+use loomd_events::{StoredState, WaitingTurn};
 use loomd_model::{Model, ModelRequest, RequestIdentity};
+use loomd_protocol::Turn;
 use loomd_rollout::Cut;
 use loomd_rollout::layout::Found;
-use loomd_thread::{Kept, ModelStart, Origin, Queued, Thread};
+use loomd_thread::{Awaiting, Kept, ModelFacts, ModelStart, Origin, Queued, Thread, UserMessage};
 use loomd_tools::{
     EnvironmentPolicy, Inherit, Offer, OutputLimit, ShellEnvironment, Toolbox, ToolboxOptions,
     TurnEvent,
@@ -90,7 +91,7 @@ impl Launch {
             }
             Self::Stored(overrides, found) => {
                 let server = Arc::clone(server);
-                crate::blocking(move || load_stored(&server, *overrides, &found.path)).await?
+                crate::blocking(move || load_stored(&server, id, *overrides, &found.path)).await?
             }
             Self::Forked(overrides, source, kind) => {
                 let server = Arc::clone(server);
@@ -129,17 +130,27 @@ pub(crate) async fn wake(server: &Arc<Server>, id: ThreadId) -> ApiResult<Awake>
 
 pub(super) fn load_stored(
     server: &Arc<Server>,
+    id: ThreadId,
     overrides: Overrides,
     path: &Path,
 ) -> ApiResult<(Assembly, Recorder)> {
-    let (writer, snapshot) = loomd_rollout::Writer::open(path, server.clock.now().wall_ms)
-        .map_err(|error| ApiError::invalid(error.to_string()))?;
-    let id = snapshot.meta.id;
+    let now_ms = server.clock.now().wall_ms;
+    let (mut state, damage) = stored_state(server, id)?;
+    let waiting = state.waiting.take();
+    let (writer, mut snapshot) =
+        loomd_rollout::Writer::open_waiting(path, now_ms, waiting.as_deref())
+            .map_err(|error| ApiError::invalid(error.to_string()))?;
+    let open_turn = snapshot.open_turn.take();
     let name = server.library.name(id);
     let mut assembly = assemble::stored(server, overrides, path, name, snapshot)?;
-    let (state, damage) = stored_state(server, id)?;
     assembly.notice = assembly.notice.or(damage);
+    if waiting.is_some() && open_turn.is_none() {
+        // That turn is over, or cannot go on.
+        loomd_rollout::write_state(&server.home, id, &state, Care::QUICK)
+            .map_err(|error| ApiError::internal(error.to_string()))?;
+    }
     assembly.setup.kept = kept(state);
+    assembly.setup.awaiting = open_turn.zip(waiting).map(awaiting);
     let recorder = Recorder::stored(server, &assembly, writer);
     Ok((assembly, recorder))
 }
@@ -176,7 +187,25 @@ fn kept(state: StoredState) -> Kept {
         git: state.git,
         daybreak: state.daybreak,
         memory_disabled: state.memory_disabled,
+        waiting: None,
     }
+}
+
+/// In the core's form: the messages with their files read.
+fn awaiting((turn, waiting): (Turn, Box<WaitingTurn>)) -> Box<Awaiting> {
+    let runtime = tokio::runtime::Handle::current();
+    let messages = waiting.messages.iter().map(|message| UserMessage {
+        client_id: message.client_id.clone(),
+        parts: runtime.block_on(user_input::parts(&message.content)),
+        content: message.content.clone(),
+        item_id: None,
+    });
+    Box::new(Awaiting {
+        messages: messages.collect(),
+        turn,
+        waiting: *waiting,
+        model: ModelFacts::default(),
+    })
 }
 
 fn load_forked(
@@ -276,8 +305,16 @@ impl Tools {
 }
 
 impl Body {
-    pub(super) fn new(server: &Arc<Server>, assembly: Assembly, recorder: Recorder) -> Self {
+    pub(super) fn new(server: &Arc<Server>, mut assembly: Assembly, recorder: Recorder) -> Self {
         let config = assembly.config;
+        let surroundings = Surroundings::new(
+            Arc::clone(server),
+            Arc::clone(&config),
+            assembly.developer_instructions,
+        );
+        if let Some(awaiting) = &mut assembly.setup.awaiting {
+            awaiting.model = surroundings.ground(&assembly.setup.settings).model;
+        }
         let model = server.models.model(&crate::ModelOrder {
             provider_id: &config.model_provider,
             provider: config.provider(),
@@ -295,11 +332,7 @@ impl Body {
             core,
             model,
             identity,
-            surroundings: Surroundings::new(
-                Arc::clone(server),
-                Arc::clone(&config),
-                assembly.developer_instructions,
-            ),
+            surroundings,
             recorder,
             config,
         }
@@ -360,6 +393,9 @@ fn toolbox_options(server: &Server, core: &Thread, config: &Config) -> ToolboxOp
         model_output_limit: limit,
         offer: Offer {
             update_plan: config.update_plan_tool().unwrap_or(true),
+            request_permissions: config
+                .feature("request_permissions_tool")
+                .unwrap_or_default(),
             view_image: metadata.images,
             goals: !core.is_ephemeral(),
             ..Offer::all()

@@ -143,8 +143,9 @@ impl Actor {
 
     async fn override_settings(&mut self, path: PathBuf, overrides: Overrides) -> ApiResult<()> {
         let server = Arc::clone(&self.server);
+        let id = self.id;
         let (assembly, recorder) =
-            crate::blocking(move || load_stored(&server, overrides, &path)).await??;
+            crate::blocking(move || load_stored(&server, id, overrides, &path)).await??;
         let body = Body::new(&self.server, assembly, recorder);
         let earlier = std::mem::replace(&mut self.core, body.core);
         self.core.succeed(&earlier);

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use loomd_base::ConnectionId;
-use loomd_events::{AskKey, AskOutcome, ToolAsk};
+use loomd_events::{AskKey, AskOutcome, ToolAsk, ToolCall, ToolOutput};
 use loomd_protocol::{
     RequestId, ServerNotification, ServerRequestParams, ServerRequestResolvedNotification,
     ThreadActiveFlag, ThreadItem,
@@ -16,10 +16,24 @@ use crate::{Action, Audience, SharedJson};
 /// A question that waits for its answer. It belongs to the running turn.
 #[derive(Debug)]
 pub(crate) struct OpenAsk {
-    key: AskKey,
+    /// What its tool knows it by; `None` where the tool is to be started with the answer,
+    /// because it asked before the server was started.
+    pub(crate) key: Option<AskKey>,
+    /// The call that waits.
+    pub(crate) call_id: String,
     /// The item that waits with it.
-    item_id: Option<String>,
-    request: Arc<ServerRequestParams>,
+    pub(crate) item_id: Option<String>,
+    pub(crate) request: Arc<ServerRequestParams>,
+}
+
+/// The output of a call that would ask the user outside plan mode, where that is no use
+/// (the text was seen on 0.169.0).
+pub(crate) fn unavailable(call: &ToolCall) -> Option<ToolOutput> {
+    (call.name == "request_user_input" && call.namespace.is_none()).then(|| ToolOutput {
+        call_id: call.call_id.clone(),
+        custom: call.is_custom(),
+        output: "request_user_input is unavailable in Default mode".into(),
+    })
 }
 
 /// What a client sees while the question is open.
@@ -49,8 +63,10 @@ impl Thread {
         }
         let id = cx.ids.request();
         let request = Arc::new(ask.request);
+        self.count_question(&ask.call_id);
         let open = OpenAsk {
-            key: ask.key,
+            key: Some(ask.key),
+            call_id: ask.call_id,
             item_id: ask.item.as_ref().map(|item| item.id().to_owned()),
             request: Arc::clone(&request),
         };
@@ -81,12 +97,13 @@ impl Thread {
             },
             Err(reason) => AskOutcome::Failed { reason },
         };
+        self.waiting_changed = true;
         self.tell_resolved(id, &ask.request);
         self.announce_status();
-        self.act(Action::AnswerTool {
-            key: ask.key,
-            outcome,
-        });
+        match ask.key {
+            Some(key) => self.act(Action::AnswerTool { key, outcome }),
+            None => self.take_up_call(&ask, outcome),
+        }
     }
 
     /// Asks one client everything that is open, oldest first.
@@ -125,6 +142,7 @@ impl Thread {
 
     /// Drops all questions: their turn is over, and whoever was asked is told.
     pub(crate) fn drop_asks(&mut self) {
+        self.waiting_changed = true;
         while let Some((id, ask)) = self.asks.pop_first() {
             self.act(Action::DropAsk { id });
             self.tell_resolved(id, &ask.request);

@@ -79,8 +79,8 @@ impl Thread {
         let notification = WarningNotification {
             thread_id: Some(self.wire_id()),
             message: format!(
-                "The goal and the queue of this thread could not be written and would be lost at \
-                 a restart: {reason}"
+                "The goal, the queue and the open questions of this thread could not be written \
+                 and would be lost at a restart: {reason}"
             ),
         };
         self.event(cx, ThreadEvent::Warning(notification));
@@ -101,8 +101,8 @@ impl Thread {
             if call.output.is_none() {
                 let seconds = cx.now.mono.saturating_sub(call.started.mono).as_secs_f64();
                 call.output = Some(ToolOutput {
-                    call_id: call.call_id.clone(),
-                    custom: call.custom,
+                    call_id: call.call.call_id.clone(),
+                    custom: call.call.is_custom(),
                     output: format!("Wall time: {seconds:.1} seconds\naborted by user").into(),
                 });
             }

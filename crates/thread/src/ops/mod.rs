@@ -18,3 +18,4 @@ mod start;
 mod start_turn;
 mod steer;
 mod unload;
+pub(crate) mod wait;

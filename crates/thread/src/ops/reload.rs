@@ -117,6 +117,7 @@ impl Thread {
             unload_delay: self.unload_delay,
             background_delay: self.background_delay,
             kept: Kept::default(),
+            awaiting: None,
         });
         next.succeed(self);
         next
@@ -142,7 +143,7 @@ impl Thread {
     /// is idle.
     #[must_use]
     pub fn may_be_overridden(&self) -> bool {
-        self.is_unneeded()
+        self.is_unneeded() && self.active.is_none()
     }
 
     /// Whether the thread takes no more commands.

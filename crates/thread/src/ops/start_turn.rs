@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use loomd_events::{HistoryItem, ThreadEvent, ToolContext, TurnContext, TurnStart};
-use loomd_protocol::{Turn, TurnItemsView, TurnStatus, WarningNotification};
+use loomd_protocol::{ModeKind, Turn, TurnItemsView, TurnStatus, WarningNotification};
 
 use crate::thread::{Cx, Thread};
 use crate::turn::{ActiveTurn, Step};
@@ -94,6 +94,8 @@ impl Thread {
             called: false,
             goal_since,
             broken_attempts: 0,
+            plan_mode: self.is_in_plan_mode(),
+            taken_up: false,
         });
         self.announce_status();
         self.tell_turn_start(cx, context_window);
@@ -197,6 +199,10 @@ impl Thread {
         let item = items::user_message(item_id, message.client_id, message.content);
         self.item_started(cx, &turn_id, item.clone());
         self.item_completed(cx, &turn_id, item);
+    }
+
+    fn is_in_plan_mode(&self) -> bool {
+        self.settings.collaboration_mode.mode == ModeKind::Plan
     }
 
     fn tool_context(&self, turn_id: &Arc<str>) -> ToolContext {

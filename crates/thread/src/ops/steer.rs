@@ -49,6 +49,7 @@ impl Thread {
             });
         }
         active.steers.push(message);
+        self.waiting_changed = true;
         Ok(())
     }
 }

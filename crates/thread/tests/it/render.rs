@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use loomd_events::{AskOutcome, HistoryItem, MessagePart, ThreadEvent};
+use loomd_events::{AskOutcome, CallProgress, HistoryItem, MessagePart, ThreadEvent};
 use loomd_protocol::{
     AbsolutePathBuf, ApprovalsReviewer, AskForApproval, CollaborationMode, ItemKind, ModeKind,
     MultiAgentMode, SandboxPolicy, SessionSource, Settings, Thread as Info, ThreadHistoryMode,
@@ -58,6 +58,7 @@ pub(crate) fn setup(stored: bool) -> ThreadSetup {
         unload_delay: Some(Duration::from_secs(30 * 60)),
         background_delay: Duration::from_secs(45 * 60),
         kept: loomd_thread::Kept::default(),
+        awaiting: None,
     }
 }
 
@@ -74,7 +75,30 @@ fn kept(state: &loomd_events::StoredState) -> String {
             )
         },
     );
-    format!("{goal}, queue [{}]", queue(&state.queue))
+    let waiting = state.waiting.as_ref().map_or_else(String::new, |turn| {
+        let calls = turn.calls.iter().map(|waiting| {
+            let progress = match &waiting.progress {
+                CallProgress::Asked { item, .. } => match item {
+                    Some(item) => format!("asked with item {}", item.id),
+                    None => "asked".to_owned(),
+                },
+                CallProgress::Running => "running".to_owned(),
+                CallProgress::Done { .. } => "done".to_owned(),
+            };
+            format!("{} {progress}", waiting.call.call_id)
+        });
+        let calls: Vec<String> = calls.collect();
+        let messages = match turn.messages.len() {
+            0 => String::new(),
+            count => format!(" and {count} messages"),
+        };
+        format!(
+            ", turn {} waits [{}]{messages}",
+            short(&turn.turn_id),
+            calls.join(", ")
+        )
+    });
+    format!("{goal}, queue [{}]{waiting}", queue(&state.queue))
 }
 
 fn queue(queue: &[loomd_protocol::QueuedSubmission]) -> String {
@@ -194,6 +218,18 @@ pub(crate) fn action(action: &Action) -> String {
         ),
         Action::CancelModel { generation } => format!("cancel stream {generation}"),
         Action::StartTool { call, .. } => format!("start tool {} {}", call.name, call.call_id),
+        Action::TakeUpTool {
+            call,
+            item,
+            outcome,
+            ..
+        } => format!(
+            "take up tool {} {} (item {}), {}",
+            call.name,
+            call.call_id,
+            item.as_ref().map_or("none", |item| &*item.id),
+            self::outcome(outcome)
+        ),
         Action::StartShell {
             item_id,
             command,
@@ -205,20 +241,25 @@ pub(crate) fn action(action: &Action) -> String {
             format!("ask {} (request {id}): {}", audience(*to), request.method())
         }
         Action::DropAsk { id } => format!("drop request {id}"),
-        Action::AnswerTool { key, outcome } => match outcome {
-            AskOutcome::Answered(answer) => format!(
-                "answer question {}: {}",
-                key.0,
-                serde_json::to_string(answer).expect("plain data")
-            ),
-            AskOutcome::Failed { reason } => format!("fail question {}: {reason}", key.0),
-        },
+        Action::AnswerTool { key, outcome } => {
+            format!("question {} {}", key.0, self::outcome(outcome))
+        }
         Action::SetTimer(Some(at)) => format!("timer at {}s", at.as_secs()),
         Action::SetTimer(None) => "no timer".to_owned(),
         Action::Prepare => "prepare a turn".to_owned(),
         Action::Keep(state) => format!("keep {}", kept(state)),
         Action::SummaryChanged => "summary changed".to_owned(),
         Action::Unload => "unload".to_owned(),
+    }
+}
+
+fn outcome(outcome: &AskOutcome) -> String {
+    match outcome {
+        AskOutcome::Answered(answer) => {
+            let json = serde_json::to_string(answer).expect("plain data");
+            format!("answered: {json}")
+        }
+        AskOutcome::Failed { reason } => format!("failed: {reason}"),
     }
 }
 

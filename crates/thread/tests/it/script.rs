@@ -5,18 +5,18 @@ use std::time::Duration;
 
 use loomd_base::{ConnectionId, CountedIds, Now, ThreadId};
 use loomd_events::{
-    AskKey, HistoryItem, MessagePart, ModelEvent, ModelFailure, OutputItem, OutputKind, ToolAsk,
-    ToolCall, ToolEvent, ToolOutput, ToolPayload,
+    AskKey, HistoryItem, MessagePart, ModelEvent, ModelFailure, OutputItem, OutputKind,
+    StoredState, ThreadEvent, ToolAsk, ToolCall, ToolEvent, ToolOutput, ToolPayload,
 };
 use loomd_protocol::{
     CodexErrorInfo, CommandExecutionItem, CommandExecutionSource, CommandExecutionStatus, ItemKind,
     QueuedSubmission, ServerRequestParams, ThreadItem, TokenUsageBreakdown, Turn, TurnItemsView,
-    UserInput,
+    TurnStatus, UserInput,
 };
 use loomd_thread::{
-    Action, Command, ContextPart, ContextRole, GoalPatch, Ground, Input, ModelFacts, Queued,
-    ReplyTo, ResumeRequest, RevertFrom, Rewound, SettingsPatch, SharedJson, ShellRequest, Thread,
-    TurnRequest, TurnWindow, UserMessage,
+    Action, Awaiting, Command, ContextPart, ContextRole, GoalPatch, Ground, Input, ModelFacts,
+    Queued, Reply, ReplyTo, ResumeRequest, RevertFrom, Rewound, SettingsPatch, SharedJson,
+    ShellRequest, Thread, ThreadSetup, TurnRequest, TurnWindow, UserMessage,
 };
 use serde_json::value::RawValue;
 
@@ -34,6 +34,31 @@ struct Player {
     turn: Option<Arc<str>>,
     /// The user's commands, by number in what tools say: `$1` is the first.
     shells: Vec<String>,
+    /// What a killed server leaves on disk.
+    disk: Disk,
+}
+
+#[derive(Default)]
+struct Disk {
+    history: Vec<HistoryItem>,
+    turns: Vec<Turn>,
+    last_seq: u64,
+    state: StoredState,
+}
+
+impl Disk {
+    fn take(&mut self, action: &Action) {
+        match action {
+            Action::Event(event) => {
+                self.last_seq = event.seq;
+                if let ThreadEvent::HistoryAppended { item, .. } = &event.event {
+                    self.history.push(item.clone());
+                }
+            }
+            Action::Keep(state) => self.state = (**state).clone(),
+            _ => {}
+        }
+    }
 }
 
 /// Plays a scenario and returns it with the actions as they came.
@@ -46,6 +71,7 @@ pub(crate) fn play(text: &str) -> String {
         generation: 0,
         turn: None,
         shells: Vec::new(),
+        disk: Disk::default(),
     };
     let mut out = String::new();
     for line in text.lines().filter(|line| !line.starts_with('<')) {
@@ -78,10 +104,74 @@ impl Player {
                 let count = count.parse().expect("a number of turns");
                 self.rewind(&RevertFrom::Last(count), true)
             }
+            None if line == "killed" => self.kill(),
             _ => {
                 let input = self.input(line);
                 self.handle(input)
             }
+        }
+    }
+
+    /// The server is killed, and the next one loads the thread. What was written down of
+    /// what waits goes by way of its text.
+    fn kill(&mut self) -> Vec<String> {
+        let view = self.command(Command::View { turns: true });
+        let actions = self.thread.handle(self.now(), &self.ids, view);
+        for action in actions {
+            if let Action::Reply { result, .. } = action
+                && let Ok(Reply::View(view)) = *result
+            {
+                self.disk.turns = view.turns.iter().map(|turn| Turn::clone(turn)).collect();
+            }
+        }
+        // A thread that was unloaded has had its last word earlier.
+        let mut turns = self.disk.turns.clone();
+        for item in turns.iter_mut().flat_map(|turn| &mut turn.items) {
+            if let ItemKind::CommandExecution(command) = &mut item.kind
+                && command.status == CommandExecutionStatus::InProgress
+            {
+                command.status = CommandExecutionStatus::Failed;
+            }
+        }
+        let text = serde_json::to_string(&self.disk.state).expect("plain data");
+        let state: StoredState = serde_json::from_str(&text).expect("its own form");
+        let waiting = state.waiting.filter(|waiting| {
+            let last = turns.last();
+            last.is_some_and(|turn| turn.id == waiting.turn_id)
+        });
+        let awaiting = waiting.map(|waiting| {
+            let messages = waiting.messages.iter().map(|message| UserMessage {
+                client_id: message.client_id.clone(),
+                content: message.content.clone(),
+                parts: vec![MessagePart::text("(message)")],
+                item_id: None,
+            });
+            Box::new(Awaiting {
+                messages: messages.collect(),
+                turn: turns.pop().expect("it is the last one"),
+                waiting: *waiting,
+                model: ground().model,
+            })
+        });
+        for turn in &mut turns {
+            if turn.status == TurnStatus::InProgress {
+                turn.status = TurnStatus::Interrupted;
+            }
+        }
+        self.thread = Thread::new(ThreadSetup {
+            turns,
+            history: self.disk.history.clone(),
+            last_seq: self.disk.last_seq,
+            awaiting,
+            ..render::setup(true)
+        });
+        vec!["(restart)".to_owned()]
+    }
+
+    fn now(&self) -> Now {
+        Now {
+            mono: self.elapsed,
+            wall_ms: START_MS + i64::try_from(self.elapsed.as_millis()).expect("a short scenario"),
         }
     }
 
@@ -109,12 +199,9 @@ impl Player {
     }
 
     fn handle(&mut self, input: Input) -> Vec<String> {
-        let now = Now {
-            mono: self.elapsed,
-            wall_ms: START_MS + i64::try_from(self.elapsed.as_millis()).expect("a short scenario"),
-        };
-        let actions = self.thread.handle(now, &self.ids, input);
+        let actions = self.thread.handle(self.now(), &self.ids, input);
         for action in &actions {
+            self.disk.take(action);
             if let Some((generation, turn)) = render::model_start(action) {
                 self.generation = generation;
                 self.turn = Some(turn);
@@ -273,7 +360,7 @@ impl Player {
             },
             "said" => ModelEvent::ItemDone(said(id, text)),
             "calls" => ModelEvent::ItemDone(call(id, text)),
-            "calls-goal-tool" => {
+            "calls-tool" => {
                 let (name, arguments) = text.split_once(' ').expect("TOOL ARGUMENTS");
                 ModelEvent::ItemDone(function_call(id, name, arguments.to_owned()))
             }
@@ -495,6 +582,7 @@ pub(crate) fn question(id: &str, what: &str) -> ToolAsk {
         .expect("its params");
     ToolAsk {
         key: AskKey(id.len() as u64),
+        call_id: id.to_owned(),
         item: (what == "approval").then(|| command(id, "sh", None)),
         request,
     }

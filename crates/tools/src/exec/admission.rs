@@ -48,6 +48,9 @@ pub(super) async fn admit(call: &Call, applicant: &Applicant<'_>) -> Admission {
         is_dangerous: judgement.forces_removal(),
     };
     let (place, why) = match gate::judge_command(&call.context, request) {
+        // One that was asked about before a restart gets its answer, whatever the rules
+        // say by now.
+        Verdict::Run(place) if call.has_answer() => (place, Why::Policy),
         Verdict::Run(place) => return Admission::Runs(place),
         Verdict::Refuse(Refusal::Text(text)) => return Admission::Refused(text),
         Verdict::Refuse(Refusal::Rejected(reason)) => {
@@ -57,7 +60,7 @@ pub(super) async fn admit(call: &Call, applicant: &Applicant<'_>) -> Admission {
     };
     let shared = call.shared();
     let (line, folder) = (applicant.line, applicant.folder);
-    if shared.registry().is_granted(line, folder, place) {
+    if !call.has_answer() && shared.registry().is_granted(line, folder, place) {
         return Admission::Runs(place);
     }
     let now = shared.clock.now();

@@ -87,7 +87,7 @@ impl Patcher {
         let bounds = call.shared().confinement(&call.context, Place::Inside);
         let (plan, reach) = checked(&patch, bounds.as_ref()).await?;
         let (place, is_asked) = match gate::judge_patch(&call.context, reach) {
-            Verdict::Run(place) => (place, false),
+            Verdict::Run(place) => (place, call.has_answer()),
             Verdict::Ask(place, _) => (place, true),
             Verdict::Refuse(Refusal::Text(text) | Refusal::Rejected(text)) => {
                 return Err(Stopped::Refused(text));
@@ -135,7 +135,7 @@ impl Patcher {
                 .registry()
                 .is_granted(PATCH_GRANT, file, Place::Outside)
         });
-        if granted {
+        if granted && !call.has_answer() {
             call.sink().send(ToolEvent::ItemStarted(item.clone())).await;
             return Ok(());
         }

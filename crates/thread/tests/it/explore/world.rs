@@ -61,6 +61,8 @@ pub(super) struct World {
     start_reply: Option<ReplyTo>,
     started: Option<bool>,
     kept: usize,
+    /// Open questions that a killed server would ask again.
+    kept_asks: usize,
 }
 
 /// Submissions that wait at once, so that the search ends.
@@ -99,6 +101,7 @@ impl World {
             start_reply: None,
             started: None,
             kept: 0,
+            kept_asks: 0,
         }
     }
 
@@ -480,11 +483,23 @@ impl World {
                 });
             }
             Action::StartShell { .. } => panic!("nobody gave a command"),
+            Action::TakeUpTool { .. } => panic!("the server was not restarted"),
             Action::Ask { id, to, .. } => self.asked(id, to),
             Action::Prepare => self.prepare = true,
-            Action::Keep(state) => self.kept = state.queue.len(),
+            Action::Keep(state) => {
+                self.kept = state.queue.len();
+                let waiting = state.waiting.as_ref();
+                self.kept_asks = waiting.map_or(0, |turn| turn.asked().count());
+            }
             Action::DropAsk { .. } | Action::SummaryChanged | Action::CancelTools { .. } => {}
-            Action::AnswerTool { .. } => self.answered_tools += 1,
+            Action::AnswerTool { .. } => {
+                assert_eq!(
+                    self.kept_asks,
+                    self.asks.len(),
+                    "an effect before it is on disk"
+                );
+                self.answered_tools += 1;
+            }
             Action::SetTimer(at) => self.timer = at,
             Action::Unload => self.unloaded = true,
         }
@@ -496,6 +511,11 @@ impl World {
             return;
         }
         assert!(self.asks.insert(id), "asked twice");
+        assert_eq!(
+            self.asks.len(),
+            self.kept_asks,
+            "asked before it is on disk"
+        );
         assert!(!self.settled.contains(&id), "a question's id comes again");
         if let Some(process) = &mut self.process {
             process.ask = Some(id);
@@ -554,6 +574,11 @@ impl World {
             "whether a client waits for a turn of the queue"
         );
         assert_eq!(self.kept, usize::from(reference.queued), "what is on disk");
+        assert_eq!(
+            self.kept_asks,
+            usize::from(reference.asks),
+            "open questions on disk"
+        );
         assert!(
             self.prepare || !reference.preparing,
             "a turn is to begin and nothing was asked for"
