@@ -8,4 +8,5 @@ mod garbage;
 mod reference;
 mod support;
 mod unfinished;
+mod waiting;
 mod writing;

@@ -2,6 +2,7 @@
 //!
 //! Nothing waits for time: commands wait for input or for a pipe, tests for events.
 
+mod asks;
 mod exec;
 mod life;
 mod patch;

@@ -133,5 +133,5 @@ async fn an_idle_toolbox_offers_its_tools_and_lists_nothing() {
     let tools = Tools::new();
     assert!(tools.toolbox.background_terminals().is_empty());
     let specs: Value = serde_json::from_str(tools.toolbox.specs().get()).expect("JSON");
-    assert_eq!(specs.as_array().map(Vec::len), Some(8));
+    assert_eq!(specs.as_array().map(Vec::len), Some(10));
 }
