@@ -75,7 +75,7 @@ pub enum CallProgress {
     Asked {
         /// The item that waits with it, as it began.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        item: Option<ThreadItem>,
+        item: Option<Box<ThreadItem>>,
         /// What it asked.
         #[serde(serialize_with = "write_request", deserialize_with = "read_request")]
         request: Arc<ServerRequestParams>,
@@ -94,7 +94,7 @@ impl WaitingTurn {
     /// The calls that wait for an answer, with their items.
     pub fn asked(&self) -> impl Iterator<Item = (&ToolCall, Option<&ThreadItem>)> {
         self.calls.iter().filter_map(|call| match &call.progress {
-            CallProgress::Asked { item, .. } => Some((&call.call, item.as_ref())),
+            CallProgress::Asked { item, .. } => Some((&call.call, item.as_deref())),
             CallProgress::Running | CallProgress::Done { .. } => None,
         })
     }

@@ -70,16 +70,7 @@ pub enum Action {
     },
     /// Run a tool anew whose question was asked before the server was started and is
     /// answered now.
-    TakeUpTool {
-        /// Where and under which rules.
-        context: Arc<ToolContext>,
-        /// What to run.
-        call: ToolCall,
-        /// The item that began with the question.
-        item: Option<Box<ThreadItem>>,
-        /// What came of the question.
-        outcome: AskOutcome,
-    },
+    TakeUpTool(Box<TakeUp>),
     /// Run a command of the user's; what it says is told like what a tool says, and
     /// finishes with the text that the model is to read.
     StartShell {
@@ -129,6 +120,19 @@ pub enum Action {
     SummaryChanged,
     /// Nobody watches and nothing runs: unload the thread.
     Unload,
+}
+
+/// A call that goes on with the answer to what it asked before the server was started.
+#[derive(Debug, PartialEq)]
+pub struct TakeUp {
+    /// Where and under which rules.
+    pub context: Arc<ToolContext>,
+    /// What to run.
+    pub call: ToolCall,
+    /// The item that began with the question.
+    pub item: Option<ThreadItem>,
+    /// What came of the question.
+    pub outcome: AskOutcome,
 }
 
 /// Who is told.

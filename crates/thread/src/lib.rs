@@ -30,7 +30,7 @@ mod thread;
 mod turn;
 mod view;
 
-pub use action::{Action, Audience, ModelStart, Newest, Reply, View};
+pub use action::{Action, Audience, ModelStart, Newest, Reply, TakeUp, View};
 pub use context::{ContextPart, ContextRole};
 pub use input::{
     Command, GitPatch, GoalPatch, Ground, Input, MetadataPatch, ModelFacts, Queued, ReplyTo,

@@ -20,7 +20,7 @@ pub(crate) struct Call {
     custom: bool,
     sink: Sink,
     /// What came of its question, for a call that asked before the server was started.
-    earlier: Mutex<Option<Earlier>>,
+    earlier: Mutex<Option<Box<Earlier>>>,
     /// The turn's rules.
     pub(crate) context: Arc<ToolContext>,
 }
@@ -39,7 +39,7 @@ impl Call {
         shared: &Arc<Shared>,
         context: Arc<ToolContext>,
         call: &ToolCall,
-        earlier: Option<Earlier>,
+        earlier: Option<Box<Earlier>>,
     ) -> Option<Self> {
         let serial = shared.registry().begin(Arc::clone(&context.turn_id))?;
         Some(Self {
@@ -75,7 +75,7 @@ impl Call {
         self.shared.registry().wants(self.serial)
     }
 
-    fn take_earlier(&self) -> Option<Earlier> {
+    fn take_earlier(&self) -> Option<Box<Earlier>> {
         // The place is either full or empty.
         let mut earlier = self.earlier.lock().unwrap_or_else(PoisonError::into_inner);
         earlier.take()

@@ -15,11 +15,13 @@ use loomd_protocol::{
     RequestPermissionProfile, ServerRequestParams, ServerRequestResponse,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::approval::LOCAL_ENVIRONMENT;
 use crate::call::Call;
 use crate::grants::{Grants, PATHS_MAX};
 use crate::patch::plan::absolute;
+use crate::specs::{described, function};
 
 /// Arguments of `request_permissions`.
 #[derive(Debug, Deserialize)]
@@ -145,7 +147,7 @@ fn checked(cwd: &Path, wanted: Wanted, environment: Option<String>) -> Result<Wa
             "request_permissions takes {PATHS_MAX} paths at most"
         ));
     }
-    let all = |paths: Vec<PathBuf>| paths.iter().map(|path| resolved(cwd, path)).collect();
+    let all = |paths: Vec<PathBuf>| paths.iter().map(|path| absolute(cwd, path)).collect();
     Ok(Wanted {
         network: wanted.network,
         file_system: file_system.map(|paths| Paths {
@@ -153,11 +155,6 @@ fn checked(cwd: &Path, wanted: Wanted, environment: Option<String>) -> Result<Wa
             write: paths.write.map(all),
         }),
     })
-}
-
-/// An absolute path without `..`, by its words alone.
-fn resolved(cwd: &Path, path: &Path) -> PathBuf {
-    absolute(cwd, path)
 }
 
 /// What clients see of it: the paths in both of the protocol's forms.
@@ -259,11 +256,7 @@ fn granted(wanted: &Wanted, given: &GrantedPermissionProfile, cwd: &Path) -> Gra
         let mut asked = asked.iter().flatten();
         asked.any(|root| path.starts_with(root))
     };
-    let all = |paths: Vec<String>| {
-        paths
-            .into_iter()
-            .map(|path| resolved(cwd, Path::new(&path)))
-    };
+    let all = |paths: Vec<String>| paths.into_iter().map(|path| absolute(cwd, path));
     let may_read = |path: &PathBuf| below(path, &wanted.read) || below(path, &wanted.write);
     grants.readable_roots = all(read).filter(may_read).collect();
     let may_write = |path: &PathBuf| below(path, &wanted.write);
@@ -287,4 +280,55 @@ fn paths_of(given: &AdditionalFileSystemPermissions) -> Option<(Vec<String>, Vec
         }
     }
     Some((read, write))
+}
+
+/// What the model is told of it.
+pub(crate) fn spec() -> Value {
+    let paths = |what: &str| {
+        json!({
+            "type": "array",
+            "description": format!(
+                "Paths to {what}, with all that lies below; absolute or from the working folder."
+            ),
+            "items": { "type": "string" },
+        })
+    };
+    function(
+        "request_permissions",
+        "Asks the user for more access to files or the network than the sandbox gives, and waits. \
+         The answer says what was granted, which may be less. It holds for later commands of this \
+         turn, or of the session if the user wants it so.",
+        &["permissions"],
+        json!({
+            "environment_id": described(
+                "string",
+                "The environment, as the environment context names it; the only one if left out.",
+            ),
+            "reason": described("string", "Why, in one sentence for the user."),
+            "permissions": {
+                "type": "object",
+                "description": "What is needed, and nothing more.",
+                "properties": {
+                    "network": {
+                        "type": "object",
+                        "description": "Access to the network.",
+                        "properties": {
+                            "enabled": described("boolean", "Whether it is needed."),
+                        },
+                        "additionalProperties": false,
+                    },
+                    "file_system": {
+                        "type": "object",
+                        "description": "Access to files.",
+                        "properties": {
+                            "read": paths("read"),
+                            "write": paths("write to"),
+                        },
+                        "additionalProperties": false,
+                    },
+                },
+                "additionalProperties": false,
+            },
+        }),
+    )
 }

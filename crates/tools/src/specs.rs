@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::patch;
+use crate::{patch, permissions, user_input};
 
 /// Which of the optional tools are offered. `exec_command`, `write_stdin` and
 /// `request_user_input` always are: the last one in every mode, so that the prompt's
@@ -65,9 +65,9 @@ fn build(offer: Offer) -> Vec<Value> {
     if offer.update_plan {
         specs.push(update_plan());
     }
-    specs.push(request_user_input());
+    specs.push(user_input::spec());
     if offer.request_permissions {
-        specs.push(request_permissions());
+        specs.push(permissions::spec());
     }
     if offer.apply_patch {
         specs.push(apply_patch());
@@ -81,7 +81,13 @@ fn build(offer: Offer) -> Vec<Value> {
     specs
 }
 
-fn function(name: &str, description: &str, required: &[&str], properties: Value) -> Value {
+/// A function tool.
+pub(crate) fn function(
+    name: &str,
+    description: &str,
+    required: &[&str],
+    properties: Value,
+) -> Value {
     json!({
         "type": "function",
         "name": name,
@@ -96,7 +102,8 @@ fn function(name: &str, description: &str, required: &[&str], properties: Value)
     })
 }
 
-fn described(kind: &str, description: &str) -> Value {
+/// A parameter.
+pub(crate) fn described(kind: &str, description: &str) -> Value {
     json!({ "type": kind, "description": description })
 }
 
@@ -231,98 +238,6 @@ fn update_plan() -> Value {
                     "required": ["step", "status"],
                     "additionalProperties": false,
                 },
-            },
-        }),
-    )
-}
-
-fn request_user_input() -> Value {
-    let option = json!({
-        "type": "object",
-        "properties": {
-            "label": described("string", "The choice in one to five words."),
-            "description": described("string", "One short sentence on what follows from it."),
-        },
-        "required": ["label", "description"],
-        "additionalProperties": false,
-    });
-    let question = json!({
-        "type": "object",
-        "properties": {
-            "id": described("string", "A name for the answer, in snake case."),
-            "header": described("string", "A heading of at most twelve characters."),
-            "question": described("string", "The question, one sentence."),
-            "options": {
-                "type": "array",
-                "description": "Two or three choices that exclude each other, the best one first \
-                                and marked as recommended. Clients add a free answer by \
-                                themselves.",
-                "items": option,
-            },
-        },
-        "required": ["id", "header", "question", "options"],
-        "additionalProperties": false,
-    });
-    function(
-        "request_user_input",
-        "Asks the user one to three short questions and waits for the answers. Works in Plan mode \
-         only.",
-        &["questions"],
-        json!({
-            "questions": {
-                "type": "array",
-                "description": "What to ask: best one question, three at most.",
-                "items": question,
-            },
-        }),
-    )
-}
-
-fn request_permissions() -> Value {
-    let paths = |what: &str| {
-        json!({
-            "type": "array",
-            "description": format!(
-                "Paths to {what}, with all that lies below; absolute or from the working folder."
-            ),
-            "items": { "type": "string" },
-        })
-    };
-    function(
-        "request_permissions",
-        "Asks the user for more access to files or the network than the sandbox gives, and waits. \
-         The answer says what was granted, which may be less. It holds for later commands of this \
-         turn, or of the session if the user wants it so.",
-        &["permissions"],
-        json!({
-            "environment_id": described(
-                "string",
-                "The environment, as the environment context names it; the only one if left out.",
-            ),
-            "reason": described("string", "Why, in one sentence for the user."),
-            "permissions": {
-                "type": "object",
-                "description": "What is needed, and nothing more.",
-                "properties": {
-                    "network": {
-                        "type": "object",
-                        "description": "Access to the network.",
-                        "properties": {
-                            "enabled": described("boolean", "Whether it is needed."),
-                        },
-                        "additionalProperties": false,
-                    },
-                    "file_system": {
-                        "type": "object",
-                        "description": "Access to files.",
-                        "properties": {
-                            "read": paths("read"),
-                            "write": paths("write to"),
-                        },
-                        "additionalProperties": false,
-                    },
-                },
-                "additionalProperties": false,
             },
         }),
     )

@@ -120,7 +120,7 @@ impl Toolbox {
         item: Option<ThreadItem>,
         outcome: AskOutcome,
     ) {
-        let earlier = Some(Earlier { item, outcome });
+        let earlier = Some(Box::new(Earlier { item, outcome }));
         if let Some(handle) = Call::begin(&self.shared, context, &call, earlier) {
             tasks::spawn(tasks::Kind::Tool, run(handle, call, self.offer));
         }

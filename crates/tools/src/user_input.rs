@@ -10,8 +10,10 @@ use loomd_protocol::{
     ToolRequestUserInputParams, ToolRequestUserInputQuestion, ToolRequestUserInputResponse,
 };
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use crate::call::Call;
+use crate::specs::{described, function};
 
 /// Arguments of `request_user_input`.
 #[derive(Debug, Deserialize)]
@@ -71,4 +73,47 @@ pub(crate) async fn request(call: Call, params: InputParams) {
     };
     let text = serde_json::to_string(&answers).expect("a map of strings is always written");
     call.answer(text).await;
+}
+
+/// What the model is told of it.
+pub(crate) fn spec() -> Value {
+    let option = json!({
+        "type": "object",
+        "properties": {
+            "label": described("string", "The choice in one to five words."),
+            "description": described("string", "One short sentence on what follows from it."),
+        },
+        "required": ["label", "description"],
+        "additionalProperties": false,
+    });
+    let question = json!({
+        "type": "object",
+        "properties": {
+            "id": described("string", "A name for the answer, in snake case."),
+            "header": described("string", "A heading of at most twelve characters."),
+            "question": described("string", "The question, one sentence."),
+            "options": {
+                "type": "array",
+                "description": "Two or three choices that exclude each other, the best one first \
+                                and marked as recommended. Clients add a free answer by \
+                                themselves.",
+                "items": option,
+            },
+        },
+        "required": ["id", "header", "question", "options"],
+        "additionalProperties": false,
+    });
+    function(
+        "request_user_input",
+        "Asks the user one to three short questions and waits for the answers. Works in Plan mode \
+         only.",
+        &["questions"],
+        json!({
+            "questions": {
+                "type": "array",
+                "description": "What to ask: best one question, three at most.",
+                "items": question,
+            },
+        }),
+    )
 }

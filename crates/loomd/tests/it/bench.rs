@@ -155,9 +155,14 @@ impl StdioServer {
 
     /// Answers a request of the server.
     pub(crate) fn respond(&mut self, id: &Value, result: &Value) {
+        self.try_respond(id, result).unwrap();
+    }
+
+    /// The same for a server that may be gone.
+    pub(crate) fn try_respond(&mut self, id: &Value, result: &Value) -> std::io::Result<()> {
         let frame = json!({"id": id, "result": result});
         let input = self.input.as_mut().expect("the input is open");
-        writeln!(input, "{frame}").unwrap();
+        writeln!(input, "{frame}")
     }
 
     /// Kills it with SIGKILL.

@@ -11,6 +11,7 @@ mod bench;
 mod command_line;
 mod demo;
 mod exec;
+mod hesitant;
 mod kill;
 mod socket;
 mod stdio;

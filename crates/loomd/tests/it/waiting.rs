@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 
 use crate::bench::{Bench, StdioServer, prompt};
 
-const COMMAND: &str = "item/commandExecution/requestApproval";
+pub(crate) const COMMAND: &str = "item/commandExecution/requestApproval";
 const PATCH: &str = "item/fileChange/requestApproval";
 const INPUT: &str = "item/tool/requestUserInput";
 const PERMISSIONS: &str = "item/permissions/requestApproval";
 
 /// A server with a thread that asks about everything, in a turn with these answers.
-fn asking(bench: &Bench, answers: &Value, more: Value) -> (StdioServer, String) {
+pub(crate) fn asking(bench: &Bench, answers: &Value, more: Value) -> (StdioServer, String) {
     let mut server = StdioServer::start(bench);
     let started = server.request("thread/start", json!({"approvalPolicy": "untrusted"}));
     let thread = started["thread"]["id"].as_str().unwrap().to_owned();
@@ -32,7 +32,7 @@ fn asked(server: &mut StdioServer, method: &str) -> (Value, Value) {
     (question["id"].clone(), question["params"].clone())
 }
 
-fn resumed(server: &mut StdioServer, thread: &str) -> Value {
+pub(crate) fn resumed(server: &mut StdioServer, thread: &str) -> Value {
     server.request("thread/resume", json!({"threadId": thread}))["thread"].clone()
 }
 
@@ -47,7 +47,7 @@ fn next_server(bench: &Bench, thread: &str, flag: &str) -> StdioServer {
 }
 
 /// How the turn ended, and how its items had, by their ids.
-fn ended(server: &mut StdioServer) -> (Value, Vec<(String, Value)>) {
+pub(crate) fn ended(server: &mut StdioServer) -> (Value, Vec<(String, Value)>) {
     let mut items = Vec::new();
     loop {
         let note = server

@@ -59,7 +59,7 @@ fn waiting(turn: &str) -> WaitingTurn {
         calls: vec![WaitingCall {
             call,
             progress: CallProgress::Asked {
-                item: Some(item),
+                item: Some(Box::new(item)),
                 request: Arc::new(request),
             },
         }],

@@ -86,6 +86,8 @@ pub(crate) struct Actor {
     pub(super) timer: Option<Instant>,
     /// The core waits for what a turn starts from.
     pub(super) prepare: bool,
+    /// Why what the thread keeps beside its history could not be written.
+    pub(super) not_kept: Option<String>,
     /// Set by mail that wants the thread rebuilt; done before anything else.
     pub(super) reload: Option<Reload>,
     pub(super) ending: Option<Ending>,

@@ -34,6 +34,11 @@ impl Actor {
             self.perform_one(action);
         }
         self.tell(events);
+        // What comes of a failure has later numbers than these events.
+        if let Some(reason) = self.not_kept.take() {
+            tracing::error!(thread = %self.id, reason, "state of the thread not written");
+            self.feed([Input::KeepFailed { reason }]);
+        }
         if let Err(reason) = written {
             tracing::error!(thread = %self.id, reason, "rollout not written");
             self.feed([Input::RolloutFailed { reason }]);
@@ -95,14 +100,9 @@ impl Actor {
                 }
             }
             Action::StartTool { context, call } => self.toolbox.start(context, call),
-            Action::TakeUpTool {
-                context,
-                call,
-                item,
-                outcome,
-            } => {
-                let item = item.map(|item| *item);
-                self.toolbox.take_up(context, call, item, outcome);
+            Action::TakeUpTool(taken) => {
+                self.toolbox
+                    .take_up(taken.context, taken.call, taken.item, taken.outcome);
             }
             Action::StartShell {
                 context,
@@ -122,12 +122,7 @@ impl Actor {
                 self.timer = deadline.map(|at| instant_in(at.saturating_sub(now)));
             }
             Action::Prepare => self.prepare = true,
-            Action::Keep(state) => {
-                if let Err(reason) = self.recorder.keep(&state) {
-                    tracing::error!(thread = %self.id, reason, "state of the thread not written");
-                    self.feed([Input::KeepFailed { reason }]);
-                }
-            }
+            Action::Keep(state) => self.not_kept = self.recorder.keep(&state).err(),
             Action::SummaryChanged => {
                 let summary = self.core.summary();
                 self.recorder

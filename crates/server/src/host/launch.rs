@@ -366,6 +366,7 @@ fn new_actor(
         next_reply: 0,
         timer: None,
         prepare: false,
+        not_kept: None,
         reload: None,
         ending: None,
         server,

@@ -20,7 +20,7 @@ async fn asking(server: &TestServer, client: &mut TestClient) -> (String, String
     (thread, turn)
 }
 
-async fn asking_thread(server: &TestServer, client: &mut TestClient) -> String {
+pub(crate) async fn asking_thread(server: &TestServer, client: &mut TestClient) -> String {
     let answer = client
         .request(
             "thread/start",
@@ -36,7 +36,7 @@ fn accept() -> Value {
 }
 
 /// Methods of the notes up to and with `turn/completed`, and how the turn ended.
-async fn rest(client: &mut TestClient) -> (Vec<String>, Value) {
+pub(crate) async fn rest(client: &mut TestClient) -> (Vec<String>, Value) {
     let notes = client.notes_until("turn/completed").await;
     let methods = notes
         .iter()
@@ -275,4 +275,58 @@ async fn a_patch_is_asked_about_and_checked_again_after_the_answer() {
         rest(&mut client).await;
         assert_eq!(fs::read_to_string(&file).expect("the file"), left);
     }
+}
+
+#[tokio::test]
+async fn questions_that_are_open_at_once_are_settled_in_any_order() {
+    let server = TestServer::new();
+    let mut first = server.client().await;
+    let mut second = server.client().await;
+    let thread = asking_thread(&server, &mut first).await;
+    let script = "go\n@@ [{\"calls\":[{\"exec\":\"touch a\"},{\"exec\":\"touch b\"},\
+                  {\"exec\":\"touch c\"}]},{\"say\":\"so\"}]";
+    first.start_turn(&thread, script).await;
+    let mut asked = Vec::new();
+    for _ in 0..3 {
+        let (id, params) = first.asked(ASK).await;
+        let command = params["command"].as_str().expect("a command").to_owned();
+        asked.push((id, command.chars().rev().find(|c| c.is_alphabetic())));
+    }
+    let resumed = json!({"threadId": thread, "excludeTurns": true});
+    second
+        .request("thread/resume", resumed)
+        .await
+        .expect("resumed");
+    for (id, _) in &asked {
+        let (again, _) = second.asked(ASK).await;
+        assert_eq!(again, *id, "in the order in which they were asked");
+    }
+    // The newest first, by whoever likes; a second answer to each is late.
+    for (at, (id, file)) in asked.iter().rev().enumerate() {
+        let decision = if *file == Some('b') {
+            "decline"
+        } else {
+            "accept"
+        };
+        let late = if *file == Some('b') {
+            "accept"
+        } else {
+            "decline"
+        };
+        let clients = if at % 2 == 0 {
+            [&mut first, &mut second]
+        } else {
+            [&mut second, &mut first]
+        };
+        let [one, other] = clients;
+        one.respond(*id, json!({"decision": decision})).await;
+        one.note("serverRequest/resolved").await;
+        let resolved = other.note("serverRequest/resolved").await;
+        assert_eq!(resolved["requestId"], *id);
+        other.respond(*id, json!({"decision": late})).await;
+    }
+    let (_, status) = rest(&mut first).await;
+    assert_eq!(status, "completed");
+    let made = ["a", "b", "c"].map(|file| server.work().join(file).exists());
+    assert_eq!(made, [true, false, true]);
 }

@@ -12,6 +12,7 @@ mod going_on;
 mod handshake;
 mod lifecycle;
 mod metadata;
+mod model_asks;
 mod process;
 mod races;
 mod random_traffic;

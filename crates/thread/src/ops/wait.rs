@@ -22,7 +22,7 @@ use loomd_protocol::{ServerRequestParams, ThreadItem, Turn, TurnItemsView, TurnS
 use super::ask::OpenAsk;
 use crate::thread::{Cx, Thread};
 use crate::turn::{ActiveTurn, PendingCall, Step, put_item};
-use crate::{Action, ModelFacts, SharedJson, UserMessage};
+use crate::{Action, ModelFacts, SharedJson, TakeUp, UserMessage};
 
 /// What the model reads of a call that ran when the server ended.
 const LOST: &str = "The server was restarted while this ran, and its result is lost. It may have \
@@ -146,7 +146,7 @@ impl Thread {
         let ask = ask.filter(|ask| pending.questions == 1 && is_lasting(&ask.request));
         let progress = match ask {
             Some(ask) => CallProgress::Asked {
-                item: self.asked_item(ask).cloned(),
+                item: self.asked_item(ask).cloned().map(Box::new),
                 request: Arc::clone(&ask.request),
             },
             None if may_be_lost(&call) => CallProgress::Running,
@@ -225,16 +225,17 @@ impl Thread {
         let answered = self.answered_calls();
         let calls = waiting.calls.into_iter();
         for waiting in calls.filter(|call| !answered.contains(&call.call.call_id)) {
-            let (pending, question) = self.taken_up(cx, waiting);
-            active.step.calls.push(pending);
-            let Some((open, item)) = question else {
-                continue;
-            };
-            self.asks.insert(cx.ids.request(), open);
-            if let Some(item) = item {
+            if let CallProgress::Asked { item, .. } = &waiting.progress
+                && let Some(item) = item
+            {
                 let started_ms = item.started_at_ms.unwrap_or(cx.now.wall_ms);
                 self.open_items.insert(item.id().to_owned(), started_ms);
-                put_item(&mut active.turn.items, item);
+                put_item(&mut active.turn.items, (**item).clone());
+            }
+            let (pending, question) = taken_up(cx, waiting);
+            active.step.calls.push(pending);
+            if let Some(question) = question {
+                self.asks.insert(cx.ids.request(), question);
             }
         }
         if let Some(usage) = waiting.usage {
@@ -257,42 +258,9 @@ impl Thread {
         outputs.collect()
     }
 
-    fn taken_up(
-        &self,
-        cx: Cx<'_>,
-        waiting: WaitingCall,
-    ) -> (PendingCall, Option<(OpenAsk, Option<ThreadItem>)>) {
-        let call = waiting.call;
-        let ended = |output| ToolOutput {
-            call_id: call.call_id.clone(),
-            custom: call.is_custom(),
-            output,
-        };
-        let (output, question) = match waiting.progress {
-            CallProgress::Done { output } => (Some(ended(output)), None),
-            CallProgress::Running => (Some(ended(LOST.into())), None),
-            CallProgress::Asked { item, request } => {
-                let open = OpenAsk {
-                    key: None,
-                    call_id: call.call_id.clone(),
-                    item_id: item.as_ref().map(|item| item.id().to_owned()),
-                    request,
-                };
-                (None, Some((open, item)))
-            }
-        };
-        let pending = PendingCall {
-            call,
-            started: cx.now,
-            questions: u32::from(question.is_some()),
-            output,
-        };
-        (pending, question)
-    }
-
     /// Starts a call with the answer to what it asked before the server was started.
     pub(crate) fn take_up_call(&mut self, ask: &OpenAsk, outcome: AskOutcome) {
-        let item = self.asked_item(ask).cloned().map(Box::new);
+        let item = self.asked_item(ask).cloned();
         let Some(active) = &self.active else { return };
         let mut calls = active.step.calls.iter();
         let Some(pending) = calls.find(|pending| pending.call.call_id == ask.call_id) else {
@@ -300,11 +268,41 @@ impl Thread {
         };
         let context = Arc::clone(&active.context);
         let call = pending.call.clone();
-        self.act(Action::TakeUpTool {
+        self.act(Action::TakeUpTool(Box::new(TakeUp {
             context,
             call,
             item,
             outcome,
-        });
+        })));
     }
+}
+
+/// A call as it goes on, with its question if it had asked one.
+fn taken_up(cx: Cx<'_>, waiting: WaitingCall) -> (PendingCall, Option<OpenAsk>) {
+    let call = waiting.call;
+    let ended = |output| ToolOutput {
+        call_id: call.call_id.clone(),
+        custom: call.is_custom(),
+        output,
+    };
+    let (output, question) = match waiting.progress {
+        CallProgress::Done { output } => (Some(ended(output)), None),
+        CallProgress::Running => (Some(ended(LOST.into())), None),
+        CallProgress::Asked { item, request } => {
+            let open = OpenAsk {
+                key: None,
+                call_id: call.call_id.clone(),
+                item_id: item.map(|item| item.id),
+                request,
+            };
+            (None, Some(open))
+        }
+    };
+    let pending = PendingCall {
+        call,
+        started: cx.now,
+        questions: u32::from(question.is_some()),
+        output,
+    };
+    (pending, question)
 }

@@ -218,17 +218,12 @@ pub(crate) fn action(action: &Action) -> String {
         ),
         Action::CancelModel { generation } => format!("cancel stream {generation}"),
         Action::StartTool { call, .. } => format!("start tool {} {}", call.name, call.call_id),
-        Action::TakeUpTool {
-            call,
-            item,
-            outcome,
-            ..
-        } => format!(
+        Action::TakeUpTool(taken) => format!(
             "take up tool {} {} (item {}), {}",
-            call.name,
-            call.call_id,
-            item.as_ref().map_or("none", |item| &*item.id),
-            self::outcome(outcome)
+            taken.call.name,
+            taken.call.call_id,
+            taken.item.as_ref().map_or("none", |item| &*item.id),
+            self::outcome(&taken.outcome)
         ),
         Action::StartShell {
             item_id,

@@ -483,7 +483,7 @@ impl World {
                 });
             }
             Action::StartShell { .. } => panic!("nobody gave a command"),
-            Action::TakeUpTool { .. } => panic!("the server was not restarted"),
+            Action::TakeUpTool(_) => panic!("the server was not restarted"),
             Action::Ask { id, to, .. } => self.asked(id, to),
             Action::Prepare => self.prepare = true,
             Action::Keep(state) => {
