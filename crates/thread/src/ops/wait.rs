@@ -24,6 +24,11 @@ use crate::thread::{Cx, Thread};
 use crate::turn::{ActiveTurn, PendingCall, Step, put_item};
 use crate::{Action, ModelFacts, SharedJson, TakeUp, UserMessage};
 
+/// Bytes of what is written down of a turn. One that needs more does not outlive the
+/// server: steered pictures should not be written anew with each change, and what the
+/// thread keeps besides must stay readable.
+const NOTE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
 /// What the model reads of a call that ran when the server ended.
 const LOST: &str = "The server was restarted while this ran, and its result is lost. It may have \
                     done part of its work, and it does not run any more: check before you repeat \
@@ -119,7 +124,7 @@ impl Thread {
             content: message.content.clone(),
         });
         let schema = active.output_schema.as_ref();
-        Some(Box::new(WaitingTurn {
+        let waiting = WaitingTurn {
             turn_id: active.turn.id.clone(),
             cwd: active.context.cwd.clone(),
             approval_policy: active.context.approval_policy.clone(),
@@ -130,7 +135,9 @@ impl Thread {
             calls,
             usage: step.usage.clone(),
             messages: messages.collect(),
-        }))
+        };
+        let bytes = serde_json::to_vec(&waiting).map_or(usize::MAX, |json| json.len());
+        (bytes <= NOTE_BYTES_MAX).then(|| Box::new(waiting))
     }
 
     /// `None` when a restart would lose more than can be told.

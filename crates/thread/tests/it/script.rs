@@ -277,6 +277,15 @@ impl Player {
                     message: message(text),
                 })
             }
+            "steer-much" => {
+                let (id, size) = rest.split_once(' ').expect("steer-much TURN MIB");
+                let mib: usize = size.parse().expect("a number of MiB");
+                let expected_turn_id = self.turn_named(id);
+                self.command(Command::Steer {
+                    expected_turn_id,
+                    message: message(&"x".repeat(mib * 1024 * 1024)),
+                })
+            }
             "interrupt" => {
                 let turn_id = self.turn_named(rest);
                 self.command(Command::Interrupt { turn_id })
