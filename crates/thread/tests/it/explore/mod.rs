@@ -9,6 +9,7 @@
 //! For these there are random schedules, much longer ones and without a key.
 
 mod inputs;
+mod killed;
 mod reference;
 mod watcher;
 mod world;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use loomd_base::{ConnectionId, CountedIds, Now};
-use loomd_events::{ModelEvent, ToolEvent, ToolOutput};
+use loomd_events::{ModelEvent, ToolEvent, ToolOutput, WaitingTurn};
 use loomd_protocol::{ServerNotification, ThreadStatus, Turn};
 use loomd_thread::{
     Action, Audience, Command, Input, Refusal, Reply, ReplyTo, ResumeRequest, RevertFrom, Rewound,
@@ -14,6 +14,7 @@ use loomd_thread::{
 use serde_json::value::RawValue;
 
 use super::inputs::Letter;
+use super::killed;
 use super::reference::{DELAY, Reference, Verdict};
 use super::watcher::{Census, Heard};
 use crate::{render, script};
@@ -61,8 +62,8 @@ pub(super) struct World {
     start_reply: Option<ReplyTo>,
     started: Option<bool>,
     kept: usize,
-    /// Open questions that a killed server would ask again.
-    kept_asks: usize,
+    /// What a killed server would go on with.
+    waiting: Option<Box<WaitingTurn>>,
 }
 
 /// Submissions that wait at once, so that the search ends.
@@ -101,7 +102,7 @@ impl World {
             start_reply: None,
             started: None,
             kept: 0,
-            kept_asks: 0,
+            waiting: None,
         }
     }
 
@@ -488,13 +489,12 @@ impl World {
             Action::Prepare => self.prepare = true,
             Action::Keep(state) => {
                 self.kept = state.queue.len();
-                let waiting = state.waiting.as_ref();
-                self.kept_asks = waiting.map_or(0, |turn| turn.asked().count());
+                self.waiting = state.waiting;
             }
             Action::DropAsk { .. } | Action::SummaryChanged | Action::CancelTools { .. } => {}
             Action::AnswerTool { .. } => {
                 assert_eq!(
-                    self.kept_asks,
+                    self.kept_asks(),
                     self.asks.len(),
                     "an effect before it is on disk"
                 );
@@ -505,6 +505,12 @@ impl World {
         }
     }
 
+    /// Open questions that a killed server would ask again.
+    fn kept_asks(&self) -> usize {
+        let waiting = self.waiting.as_ref();
+        waiting.map_or(0, |turn| turn.asked().count())
+    }
+
     fn asked(&mut self, id: i64, to: Audience) {
         if matches!(to, Audience::One(_)) {
             assert!(self.asks.contains(&id), "asked again what is settled");
@@ -513,7 +519,7 @@ impl World {
         assert!(self.asks.insert(id), "asked twice");
         assert_eq!(
             self.asks.len(),
-            self.kept_asks,
+            self.kept_asks(),
             "asked before it is on disk"
         );
         assert!(!self.settled.contains(&id), "a question's id comes again");
@@ -575,10 +581,13 @@ impl World {
         );
         assert_eq!(self.kept, usize::from(reference.queued), "what is on disk");
         assert_eq!(
-            self.kept_asks,
+            self.kept_asks(),
             usize::from(reference.asks),
             "open questions on disk"
         );
+        if let Some(waiting) = &self.waiting {
+            killed::goes_on(waiting);
+        }
         assert!(
             self.prepare || !reference.preparing,
             "a turn is to begin and nothing was asked for"
