@@ -15,6 +15,7 @@ mod error;
 mod normal;
 mod read;
 mod tree;
+pub mod watch;
 mod write;
 
 pub use copy::copy;
