@@ -14,6 +14,7 @@ mod copy;
 mod error;
 mod normal;
 mod read;
+pub mod search;
 mod tree;
 pub mod watch;
 mod write;
