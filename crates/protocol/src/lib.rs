@@ -86,6 +86,7 @@ pub use command_exec::*;
 pub use config::*;
 pub use dynamic_tool::*;
 pub use elicitation::*;
+pub use fs::*;
 pub use guardian::*;
 pub use hook::*;
 pub use host_request::*;

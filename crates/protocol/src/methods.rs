@@ -21,8 +21,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 // So that a marker can be named `methods::ThreadRead`.
 #[doc(no_inline)]
 pub use crate::{
-    account::*, command_exec::*, config::*, hook::*, initialize::*, mcp::*, memory::*, misc::*,
-    model::*, old::*, permission::*, plugin::*, process::*, queue::*, rate_limit::*,
+    account::*, command_exec::*, config::*, fs::*, hook::*, initialize::*, mcp::*, memory::*,
+    misc::*, model::*, old::*, permission::*, plugin::*, process::*, queue::*, rate_limit::*,
     remote_control::*, search::*, skill::*, thread_act::*, thread_manage::*, thread_open::*,
     thread_read::*, turn::*,
 };

@@ -185,7 +185,7 @@ notifications! {
         Implemented(RemoteControlStatusChanged: RemoteControlStatusChangedNotification);
     "externalAgentConfig/import/progress" Stable NotYet;
     "externalAgentConfig/import/completed" Stable NotYet;
-    "fs/changed" Stable NotYet;
+    "fs/changed" Stable Implemented(FsChanged: FsChangedNotification);
     "item/reasoning/summaryTextDelta" Stable
         Implemented(ReasoningSummaryTextDelta: ReasoningSummaryTextDeltaNotification);
     "item/reasoning/summaryPartAdded" Stable
@@ -207,8 +207,10 @@ notifications! {
     "guardianWarning" Stable Implemented(GuardianWarning: GuardianWarningNotification);
     "deprecationNotice" Stable Implemented(DeprecationNotice: DeprecationNoticeNotification);
     "configWarning" Stable Implemented(ConfigWarning: ConfigWarningNotification);
-    "fuzzyFileSearch/sessionUpdated" Stable NotYet;
-    "fuzzyFileSearch/sessionCompleted" Stable NotYet;
+    "fuzzyFileSearch/sessionUpdated" Stable
+        Implemented(FuzzyFileSearchSessionUpdated: FuzzyFileSearchSessionUpdatedNotification);
+    "fuzzyFileSearch/sessionCompleted" Stable
+        Implemented(FuzzyFileSearchSessionCompleted: FuzzyFileSearchSessionCompletedNotification);
     "thread/realtime/started" Experimental VendorOnly;
     "thread/realtime/itemAdded" Experimental VendorOnly;
     "thread/realtime/item/started" Experimental VendorOnly;

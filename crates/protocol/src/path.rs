@@ -15,7 +15,8 @@ pub type LegacyAppPathString = String;
 /// An absolute path.
 ///
 /// Reading a relative one fails with the text of the reference, seen on
-/// 0.169.0: `AbsolutePathBuf deserialized without a base path`.
+/// 0.169.0: `AbsolutePathBuf deserialized without a base path`. What is no text at all is
+/// "expected path string", as there.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct AbsolutePathBuf(String);
@@ -62,8 +63,10 @@ impl fmt::Display for AbsolutePathBuf {
 
 impl<'de> Deserialize<'de> for AbsolutePathBuf {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let path = String::deserialize(deserializer)?;
-        Self::new(path)
+        let path = PathBuf::deserialize(deserializer)?;
+        let text = path.into_os_string().into_string();
+        text.ok()
+            .and_then(Self::new)
             .ok_or_else(|| D::Error::custom("AbsolutePathBuf deserialized without a base path"))
     }
 }

@@ -15,10 +15,21 @@ methods! {
         Implemented(ThreadSearchOccurrences: ThreadSearchOccurrencesParams
             => ThreadSearchOccurrencesResponse)
         [thread];
-    "fuzzyFileSearch" Stable NotYet [];
-    "fuzzyFileSearch/sessionStart" Experimental NotYet [];
-    "fuzzyFileSearch/sessionUpdate" Experimental NotYet [];
-    "fuzzyFileSearch/sessionStop" Experimental NotYet [];
+    "fuzzyFileSearch" Stable
+        Implemented(FuzzyFileSearch: FuzzyFileSearchParams => FuzzyFileSearchResponse)
+        [];
+    "fuzzyFileSearch/sessionStart" Experimental
+        Implemented(FuzzyFileSearchSessionStart: FuzzyFileSearchSessionStartParams
+            => FuzzyFileSearchSessionStartResponse)
+        [];
+    "fuzzyFileSearch/sessionUpdate" Experimental
+        Implemented(FuzzyFileSearchSessionUpdate: FuzzyFileSearchSessionUpdateParams
+            => FuzzyFileSearchSessionUpdateResponse)
+        [];
+    "fuzzyFileSearch/sessionStop" Experimental
+        Implemented(FuzzyFileSearchSessionStop: FuzzyFileSearchSessionStopParams
+            => FuzzyFileSearchSessionStopResponse)
+        [];
 }
 
 /// What found threads are sorted by.
@@ -126,4 +137,116 @@ pub struct ThreadSearchOccurrence {
 pub struct ThreadSearchTextRange {
     pub start: u32,
     pub end: u32,
+}
+
+/// Params of `fuzzyFileSearch`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct FuzzyFileSearchParams {
+    /// Nothing is found for an empty one.
+    pub query: String,
+    /// Folders; a relative one is below the server's own.
+    pub roots: Vec<String>,
+    /// A later search of the same connection with the same token ends this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cancellation_token: Option<String>,
+}
+
+/// Answer to `fuzzyFileSearch`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct FuzzyFileSearchResponse {
+    /// At most 50, best first.
+    pub files: Vec<FuzzyFileSearchResult>,
+}
+
+/// What was found. Its members are in snake case on the wire.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct FuzzyFileSearchResult {
+    /// As the request has it.
+    pub root: String,
+    /// Below the root.
+    pub path: String,
+    pub match_type: FuzzyFileSearchMatchType,
+    /// The last name of the path.
+    pub file_name: String,
+    pub score: u32,
+    /// The characters of the path that fit, ascending.
+    pub indices: Option<Vec<u32>>,
+}
+
+/// What a found path is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum FuzzyFileSearchMatchType {
+    File,
+    Directory,
+}
+
+/// Params of `fuzzyFileSearch/sessionStart`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct FuzzyFileSearchSessionStartParams {
+    /// The client's own name for the session, one for all connections. A session that has it
+    /// already ends.
+    pub session_id: String,
+    /// Folders; a relative one is below the server's own.
+    pub roots: Vec<String>,
+}
+
+/// Answer to `fuzzyFileSearch/sessionStart`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct FuzzyFileSearchSessionStartResponse {}
+
+/// Params of `fuzzyFileSearch/sessionUpdate`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct FuzzyFileSearchSessionUpdateParams {
+    pub session_id: String,
+    pub query: String,
+}
+
+/// Answer to `fuzzyFileSearch/sessionUpdate`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct FuzzyFileSearchSessionUpdateResponse {}
+
+/// Params of `fuzzyFileSearch/sessionStop`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct FuzzyFileSearchSessionStopParams {
+    /// It need not exist.
+    pub session_id: String,
+}
+
+/// Answer to `fuzzyFileSearch/sessionStop`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct FuzzyFileSearchSessionStopResponse {}
+
+/// `fuzzyFileSearch/sessionUpdated`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct FuzzyFileSearchSessionUpdatedNotification {
+    pub session_id: String,
+    /// The query that this is the state of.
+    pub query: String,
+    /// At most 50, best first.
+    pub files: Vec<FuzzyFileSearchResult>,
+}
+
+/// `fuzzyFileSearch/sessionCompleted`: the newest query has been looked for everywhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct FuzzyFileSearchSessionCompletedNotification {
+    pub session_id: String,
 }

@@ -16,6 +16,7 @@ mod assemble;
 mod common;
 mod confinement;
 mod errors;
+mod file_work;
 mod host;
 mod ids;
 mod library;
@@ -36,6 +37,8 @@ use loomd_base::{Clock, IdSource, SystemClock, SystemIds};
 use loomd_config::auth::CodexApiKey;
 use loomd_config::{Environment, Loader};
 use loomd_execpolicy::RuleStore;
+use loomd_files::search::session::Sessions;
+use loomd_files::watch::Watches;
 use loomd_protocol::SessionSource;
 use loomd_rpc::{Outbound, Service};
 use loomd_sandbox::Sandbox;
@@ -113,6 +116,10 @@ pub struct Server {
     pub(crate) library: Arc<Library>,
     pub(crate) in_common: InCommon,
     pub(crate) user_agent: UserAgent,
+    /// Paths that clients watch.
+    pub(crate) watches: Watches,
+    /// Searches for files whose query changes.
+    pub(crate) searches: Sessions,
     /// Read, or made, when somebody asks for it.
     pub(crate) installation_id: OnceLock<String>,
     /// A thread or a connection has ended.
@@ -148,6 +155,8 @@ impl Server {
             library: Arc::new(Library::new(options.home.clone())),
             in_common: InCommon::default(),
             user_agent: UserAgent::new(&options.environment),
+            watches: Watches::default(),
+            searches: Sessions::default(),
             installation_id: OnceLock::new(),
             rules: Arc::new(RuleStore::new(&options.home)),
             sandbox: options

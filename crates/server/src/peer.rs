@@ -12,7 +12,11 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use loomd_base::ConnectionId;
 use loomd_rpc::{Message, Outbound, Principal};
 
+use crate::file_work::FileWork;
 use crate::one_offs::OneOffs;
+
+/// Bytes that wait for a client that lags; see [`Peer::lags`].
+const LAG_BYTES: usize = 1024 * 1024;
 
 /// What a client told at `initialize`.
 #[derive(Debug, Clone)]
@@ -37,6 +41,8 @@ pub(crate) struct Peer {
     ready: AtomicBool,
     /// What it runs outside of threads.
     pub(crate) one_offs: OneOffs,
+    /// What it has going on with files.
+    pub(crate) file_work: FileWork,
 }
 
 impl Peer {
@@ -48,6 +54,7 @@ impl Peer {
             client: OnceLock::new(),
             ready: AtomicBool::new(false),
             one_offs: OneOffs::default(),
+            file_work: FileWork::default(),
         }
     }
 
@@ -83,6 +90,18 @@ impl Peer {
     /// Waits until less than so many bytes wait for the reader, or nothing is sent any more.
     pub(crate) async fn room(&self, bytes_max: usize) {
         self.out.room(bytes_max).await;
+    }
+
+    /// Whether nobody is there any more to whom an answer could be sent. A client that only
+    /// stopped sending still is.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.out.is_closed()
+    }
+
+    /// Whether so much waits for this client to read it that what it can do without should
+    /// wait, too.
+    pub(crate) fn lags(&self) -> bool {
+        self.out.queued_bytes() > LAG_BYTES
     }
 
     /// Whether this client gets events with their numbers.

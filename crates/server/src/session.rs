@@ -92,6 +92,9 @@ impl Session for ServerSession {
             "connection closed"
         );
         peer.one_offs.close().await;
+        // Nobody is told any more of what changes, and nobody asks for more of a search.
+        self.server.searches.connection_closed(peer.id);
+        self.server.watches.connection_closed(peer.id).await;
         // Answers that are still being made may be sent: the queue is flushed after this.
         let all = self.aside.acquire_many(ASIDE_MAX);
         if tokio::time::timeout(ASIDE_WAIT_MAX, all).await.is_err() {

@@ -8,6 +8,9 @@ pub(crate) mod command_exec;
 pub(crate) mod config;
 pub(crate) mod connection;
 pub(crate) mod extensions;
+pub(crate) mod fs;
+pub(crate) mod fs_watch;
+pub(crate) mod fuzzy_search;
 pub(crate) mod offset;
 pub(crate) mod paging;
 pub(crate) mod process;
@@ -38,6 +41,9 @@ pub(crate) fn routes() -> Vec<Route> {
         connection::routes(),
         extensions::routes(),
         process::routes(),
+        fs::routes(),
+        fs_watch::routes(),
+        fuzzy_search::routes(),
         skills::routes(),
         thread_archive::routes(),
         thread_goal::routes(),
