@@ -19,6 +19,8 @@ pub(crate) struct FileWork {
     searching: Arc<Semaphore>,
     // The newest search of each token, while it runs; held to look one up.
     searches: Arc<Mutex<BTreeMap<String, CancellationToken>>>,
+    /// Stops all searches.
+    over: CancellationToken,
 }
 
 impl Default for FileWork {
@@ -27,6 +29,7 @@ impl Default for FileWork {
             reading: Arc::new(Semaphore::new(READING_KIB_MAX as usize)),
             searching: Arc::new(Semaphore::new(SEARCHES_MAX)),
             searches: Arc::default(),
+            over: CancellationToken::new(),
         }
     }
 }
@@ -39,9 +42,14 @@ impl FileWork {
         reading.acquire_many_owned(kib.min(READING_KIB_MAX)).await
     }
 
+    /// Stops all searches: nobody is there any more to whom they could be answered.
+    pub(crate) fn stop_searches(&self) {
+        self.over.cancel();
+    }
+
     /// Begins a search. One with the same token that still runs is stopped.
     pub(crate) fn begin_search(&self, token: Option<String>) -> Search {
-        let stopped = CancellationToken::new();
+        let stopped = self.over.child_token();
         if let Some(token) = &token {
             let mut searches = self.searches.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(older) = searches.insert(token.clone(), stopped.clone()) {
@@ -76,7 +84,7 @@ impl Search {
         }
     }
 
-    /// Whether a newer one has taken its place.
+    /// Whether a newer one has taken its place, or nobody waits for it.
     pub(crate) fn is_stopped(&self) -> bool {
         self.stopped.is_cancelled()
     }
@@ -84,7 +92,7 @@ impl Search {
 
 impl Drop for Search {
     fn drop(&mut self) {
-        // A newer one of the same token has its place.
+        // A newer one of the same token may have its place.
         if let Some(token) = self.token.take().filter(|_| !self.is_stopped()) {
             let mut searches = self.searches.lock().unwrap_or_else(PoisonError::into_inner);
             searches.remove(&token);
@@ -110,5 +118,19 @@ mod tests {
         drop((second, third, other));
         let searches = work.searches.lock().expect("nobody panicked");
         assert!(searches.is_empty(), "nothing is left of what is over");
+    }
+
+    #[tokio::test]
+    async fn whoever_leaves_ends_the_searches_that_run_and_those_that_wait() {
+        let work = FileWork::default();
+        let running: Vec<Search> = (0..SEARCHES_MAX).map(|_| work.begin_search(None)).collect();
+        let mut turns = Vec::new();
+        for search in &running {
+            turns.push(search.turn().await.expect("there is room"));
+        }
+        let waiting = work.begin_search(Some("t".into()));
+        let (turn, ()) = tokio::join!(waiting.turn(), async { work.stop_searches() });
+        assert!(turn.is_none());
+        assert!(running.iter().all(Search::is_stopped));
     }
 }

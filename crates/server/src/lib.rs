@@ -211,9 +211,10 @@ impl Service for ServerService {
     type Session = ServerSession;
 
     fn accept(&self, peer: loomd_rpc::Peer, out: Outbound) -> ServerSession {
+        let transport = peer.transport;
         let peer = Arc::new(peer::Peer::new(peer.id, peer.principal, out));
         self.0.peers.add(Arc::clone(&peer));
-        ServerSession::new(Arc::clone(&self.0), peer)
+        ServerSession::new(Arc::clone(&self.0), peer, &transport)
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use loomd_base::tasks::{Kind, spawn};
-use loomd_rpc::{CloseReason, Incoming, RequestId, Session};
+use loomd_rpc::{CloseReason, Incoming, RequestId, Session, Transport};
 use loomd_thread::SharedJson;
 use tokio::sync::Semaphore;
 
@@ -24,13 +24,19 @@ pub struct ServerSession {
     server: Arc<Server>,
     peer: Arc<Peer>,
     aside: Arc<Semaphore>,
+    /// Over its transport a client can stop sending and still wait for answers.
+    closes_by_half: bool,
 }
 
 impl ServerSession {
-    pub(crate) fn new(server: Arc<Server>, peer: Arc<Peer>) -> Self {
+    pub(crate) fn new(server: Arc<Server>, peer: Arc<Peer>, transport: &Transport) -> Self {
         Self {
             server,
             peer,
+            closes_by_half: match transport {
+                Transport::Stdio | Transport::Memory => true,
+                Transport::WebSocket { .. } | Transport::Unix => false,
+            },
             aside: Arc::new(Semaphore::new(ASIDE_MAX as usize)),
         }
     }
@@ -91,6 +97,9 @@ impl Session for ServerSession {
             ?reason,
             "connection closed"
         );
+        if !self.closes_by_half || reason != CloseReason::PeerClosed {
+            peer.file_work.stop_searches();
+        }
         peer.one_offs.close().await;
         // Nobody is told any more of what changes, and nobody asks for more of a search.
         self.server.searches.connection_closed(peer.id);
