@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 /// Bytes of files that are read for one connection at a time, in KiB. Others wait: what was
 /// read is in memory several times before it is sent.
 const READING_KIB_MAX: u32 = 96 * 1024;
-/// Searches of one connection that run at a time. Each has a few threads.
+/// Searches of one connection that go through folders at a time. Each has a few threads.
 const SEARCHES_MAX: usize = 4;
 
 /// The files that one connection reads and the searches it has started.
@@ -40,6 +40,11 @@ impl FileWork {
         let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
         let reading = Arc::clone(&self.reading);
         reading.acquire_many_owned(kib.min(READING_KIB_MAX)).await
+    }
+
+    /// The turns of searches, for those that are not answered when they are over.
+    pub(crate) fn search_turns(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.searching)
     }
 
     /// Stops all searches: nobody is there any more to whom they could be answered.

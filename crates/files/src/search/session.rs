@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use loomd_base::ConnectionId;
 use loomd_base::tasks::{Kind, spawn};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use super::best::Best;
 use super::query::{Query, Scorer};
@@ -48,12 +48,24 @@ pub struct TooManySessions;
 type Tell = Box<dyn Fn(News) + Send + Sync>;
 
 /// The sessions of a process, by the ids that clients gave them.
-#[derive(Default)]
 pub struct Sessions {
     // Held to look up, add or remove one; never over an await.
     all: Mutex<BTreeMap<String, Arc<Session>>>,
     /// What all of them keep, in bytes.
     bytes: Arc<AtomicUsize>,
+    /// Who looks through what was found takes a processor, and there are only so many.
+    looking: Arc<Semaphore>,
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            all: Mutex::default(),
+            bytes: Arc::default(),
+            looking: Arc::new(Semaphore::new(processors)),
+        }
+    }
 }
 
 impl Sessions {
@@ -79,6 +91,7 @@ impl Sessions {
             owner,
             roots,
             store: Store::new(Arc::clone(&self.bytes)),
+            looking: Arc::clone(&self.looking),
             wanted: Mutex::new((0, Query::default())),
             number: AtomicUsize::new(0),
             wake: Notify::new(),
@@ -130,6 +143,7 @@ pub struct Session {
     owner: ConnectionId,
     roots: Vec<Root>,
     store: Store,
+    looking: Arc<Semaphore>,
     // The newest query and its number; held to copy it.
     wanted: Mutex<(usize, Query)>,
     /// The same number, for who is in the middle of looking.
@@ -142,10 +156,12 @@ pub struct Session {
 }
 
 impl Session {
-    /// Starts the walk, and the task that answers queries.
-    pub fn begin(self: &Arc<Self>) {
+    /// Starts the task that answers queries, and the walk as soon as `turns` has one.
+    pub fn begin(self: &Arc<Self>, turns: Arc<Semaphore>) {
         let walking = Arc::clone(self);
         spawn(Kind::Background, async move {
+            // An error says that nobody gives turns any more: the process is about to end.
+            let _turn = turns.acquire_owned().await;
             let session = Arc::clone(&walking);
             let walk = tokio::task::spawn_blocking(move || session.walk());
             if walk.await.is_err() {
@@ -174,7 +190,9 @@ impl Session {
 
     fn walk(&self) {
         let stop = || self.is_over() || self.store.is_full();
-        walk::walk(&self.roots, &stop, || self.store.writer());
+        if !stop() {
+            walk::walk(&self.roots, &stop, || self.store.writer());
+        }
         if self.store.is_full() {
             tracing::warn!("a file search has reached its limit and knows a part of its folders");
         }
@@ -208,7 +226,11 @@ impl Session {
                 _ => Look::new(number, query),
             };
             let session = Arc::clone(&self);
+            let Ok(processor) = Arc::clone(&self.looking).acquire_owned().await else {
+                return;
+            };
             let looked = tokio::task::spawn_blocking(move || current.go_on(&session)).await;
+            drop(processor);
             let Ok(mut current) = looked else {
                 tracing::error!("a file search panicked");
                 return;

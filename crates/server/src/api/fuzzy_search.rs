@@ -142,7 +142,8 @@ fn open(cx: &Cx, params: FuzzyFileSearchSessionStartParams) -> ApiResult<impl Fn
             "failed to start fuzzy file search session: {error}"
         ))
     })?;
-    Ok(move || session.begin())
+    let turns = cx.peer.file_work.search_turns();
+    Ok(move || session.begin(turns))
 }
 
 fn note(session_id: &str, news: News) -> ServerNotification {
@@ -186,5 +187,6 @@ fn stop(
     params: FuzzyFileSearchSessionStopParams,
 ) -> ApiResult<FuzzyFileSearchSessionStopResponse> {
     cx.server.searches.stop(&params.session_id);
+    cx.server.note_freed();
     Ok(FuzzyFileSearchSessionStopResponse {})
 }
