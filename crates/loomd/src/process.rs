@@ -7,6 +7,7 @@ use std::num::NonZero;
 use std::path::PathBuf;
 
 use anyhow::Context;
+use loomd_base::tasks::{Kind, spawn};
 use loomd_config::Environment;
 use tokio::runtime::{Builder, Runtime};
 
@@ -48,7 +49,10 @@ pub(crate) fn environment() -> anyhow::Result<Environment> {
 /// The runtime cannot be made, or the error of `main`.
 pub(crate) fn block_on<T>(main: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime = runtime().context("cannot start the runtime")?;
-    let outcome = runtime.block_on(main);
+    let outcome = runtime.block_on(async {
+        spawn(Kind::Background, reap_orphans());
+        main.await
+    });
     runtime.shutdown_background();
     outcome
 }
@@ -60,6 +64,13 @@ fn runtime() -> std::io::Result<Runtime> {
         .max_blocking_threads(BLOCKING_THREADS_MAX)
         .enable_all()
         .build()
+}
+
+/// Reaps what commands leave behind, for as long as the runtime lives.
+async fn reap_orphans() {
+    if let Err(error) = loomd_server::reap_orphans().await {
+        tracing::debug!(%error, "orphans of commands go to the first process of the machine");
+    }
 }
 
 /// Whether the error is that nobody reads our output any more.

@@ -42,6 +42,7 @@ use loomd_files::watch::Watches;
 use loomd_protocol::SessionSource;
 use loomd_rpc::{Outbound, Service};
 use loomd_sandbox::Sandbox;
+pub use loomd_tools::reap_orphans;
 use tokio::sync::Notify;
 
 use crate::common::InCommon;

@@ -15,8 +15,8 @@ use futures_util::future::join_all;
 use loomd_base::Clock;
 use loomd_base::tasks::{Kind, spawn};
 use loomd_protocol::ServerNotification;
-use loomd_tools::TerminalSize;
 use loomd_tools::one_off::{Handle, Listener, OneOff, OrderError, Outcome, Piece};
+use loomd_tools::{Owner, TerminalSize};
 
 use crate::Server;
 use crate::errors::{ApiError, ApiResult};
@@ -53,6 +53,8 @@ pub(crate) enum Key {
 /// The programs of one connection.
 #[derive(Debug, Default)]
 pub(crate) struct OneOffs {
+    /// Whose programs they are.
+    owner: Owner,
     // Held for a moment only, never over an await.
     state: Mutex<State>,
 }
@@ -162,6 +164,8 @@ impl OneOffs {
         if tokio::time::timeout(END_TIME_MAX, reaped).await.is_err() {
             tracing::warn!("a program could not be killed in time");
         }
+        // What left its session survived its program, but not the connection.
+        self.owner.end().await;
     }
 }
 
@@ -222,7 +226,7 @@ pub(crate) async fn start(
     what: &str,
 ) -> ApiResult<Started> {
     peer.one_offs.admit(&key)?;
-    let started = program.start().await;
+    let started = program.start(&peer.one_offs.owner).await;
     let (running, handle) =
         started.map_err(|error| ApiError::internal(format!("failed to spawn {what}: {error}")))?;
     peer.one_offs.add(key.clone(), &handle);

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::confine::{Confinement, Site, confinement};
 use crate::exec::env::ShellEnvironment;
+use crate::exec::tag::Owner;
 use crate::exec::text::OutputLimit;
 use crate::gate::Place;
 use crate::patch::Patcher;
@@ -46,6 +47,8 @@ pub(crate) struct Shared {
     pub(crate) patcher: Patcher,
     /// Cancelled at shutdown: nobody waits for events any more.
     pub(crate) closed: CancellationToken,
+    /// Whose commands they are.
+    pub(crate) owner: Owner,
     registry: Mutex<Registry>,
     events: mpsc::Sender<TurnEvent>,
 }
@@ -67,6 +70,7 @@ impl Shared {
             clock: options.clock,
             ids: options.ids,
             closed: CancellationToken::new(),
+            owner: Owner::default(),
             registry: Mutex::new(Registry::default()),
             events,
         }

@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use crate::call::{Call, Earlier};
 use crate::exec::driver::END_GRACE;
 use crate::exec::env::ShellEnvironment;
+use crate::exec::sweep;
 use crate::exec::text::OutputLimit;
 use crate::grants::Grants;
 use crate::shared::Shared;
@@ -237,6 +238,7 @@ impl Toolbox {
         for group in &groups {
             group.end();
         }
+        let left = self.shared.owner.retire();
         async move {
             let all_reaped = async {
                 for group in &groups {
@@ -245,6 +247,10 @@ impl Toolbox {
             };
             if timeout(SHUTDOWN_TIME_MAX, all_reaped).await.is_err() {
                 tracing::warn!("a command could not be killed in time");
+            }
+            // What left its session survived its command, but not its thread.
+            if let Some(scope) = left {
+                let _ = tokio::task::spawn_blocking(move || sweep::kill_all(scope)).await;
             }
         }
     }

@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::buffer::{Decoder, HeadTail};
 use super::item::CommandItem;
-use super::process::{Process, kill_session};
+use super::process::Process;
 use super::text::{OutputLimit, Report, State};
 use crate::call::Call;
 use crate::shared::Shared;
@@ -382,9 +382,7 @@ impl Driver {
         let group = self.process.group();
         group.signal(Signal::KILL);
         if self.tty || group.is_ending() {
-            // A shell with job control has more than one group.
-            let leader = group.pid();
-            let _ = tokio::task::spawn_blocking(move || kill_session(leader)).await;
+            self.process.kill_rest(group.is_ending()).await;
         }
         let mut drained = 0;
         while self.output.open && drained < DRAIN_BYTES_MAX {

@@ -13,10 +13,14 @@ pub(crate) mod env;
 mod guardian;
 mod item;
 mod launcher;
+pub(crate) mod orphans;
 pub(crate) mod params;
 pub(crate) mod process;
 mod shell;
+mod stat;
+pub(crate) mod sweep;
 mod sys;
+pub(crate) mod tag;
 pub(crate) mod text;
 mod work;
 
@@ -196,6 +200,7 @@ async fn start(call: Call, wanted: Wanted) {
             Streams::Merged
         },
         confinement,
+        tag: shared.owner.next(),
     };
     let process = match Process::start(program).await {
         Ok(process) => process,

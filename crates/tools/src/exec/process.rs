@@ -5,10 +5,10 @@
 //! not reaped, so that they never hit a stranger that got the same id. Nothing here
 //! has a thread: output and end are waited for by descriptor.
 //!
-//! If the server is killed, the kernel kills the leader and the [`guardian`] the rest.
-//!
-//! Limit: a descendant that makes a session of its own (`setsid`) is out of reach and
-//! survives.
+//! A descendant that makes a session of its own (`setsid`) survives the end that a process
+//! comes to by itself, as in the reference, and ends with the process's owner; see [`super::tag`]
+//! for how it is found then. If the server is killed, the kernel kills the leader and the
+//! [`guardian`] the rest.
 
 use std::ffi::OsString;
 use std::io;
@@ -29,8 +29,9 @@ use tokio_util::sync::CancellationToken;
 
 use loomd_sandbox::Guard;
 
+use super::tag::Tag;
 use super::work::Work;
-use super::{guardian, launcher, sys};
+use super::{guardian, launcher, stat, sweep, sys};
 use crate::confine::Confinement;
 
 /// What a program reads from and prints to.
@@ -88,6 +89,8 @@ pub(crate) struct Program {
     pub(crate) streams: Streams,
     /// What confines it, if anything does.
     pub(crate) confinement: Option<Confinement>,
+    /// What it and its descendants are known by.
+    pub(crate) tag: Option<Tag>,
 }
 
 /// A running process, or one that ended and is not reaped yet.
@@ -103,6 +106,7 @@ pub(crate) struct Process {
     /// The writing end of its input; none with a terminal.
     input: Option<AsyncFd<OwnedFd>>,
     tty: bool,
+    tag: Option<Tag>,
     /// What its sandbox needs as long as it runs.
     _guard: Option<Guard>,
 }
@@ -127,6 +131,9 @@ impl Process {
             confined,
         } = work;
         command.env_clear().envs(environment);
+        if let Some(tag) = program.tag {
+            tag.put_on(&mut command);
+        }
         // Registered before the start: what can fail should fail without a child.
         let ends = Ends::open(streams, &mut command)?;
         let mut child = launcher::launch(command, takes_terminal).await?;
@@ -145,6 +152,7 @@ impl Process {
                     errors: ends.errors,
                     input: ends.input,
                     tty,
+                    tag: program.tag,
                     _guard: None,
                 };
                 if let Some(confined) = confined {
@@ -170,6 +178,21 @@ impl Process {
     /// Whether it has a terminal.
     pub(crate) fn has_terminal(&self) -> bool {
         self.tty
+    }
+
+    /// Kills what is left of it outside of its group while it is not reaped: all of its
+    /// session, and with `everywhere` also what left that. For a program with a terminal, whose
+    /// shell may have put jobs in groups of their own, and for one whose end was asked for.
+    pub(crate) async fn kill_rest(&self, everywhere: bool) {
+        let leader = self.group.pid();
+        let scope = self.tag.filter(|_| everywhere).map(Tag::scope);
+        let killing = move || {
+            kill_session(leader);
+            if let Some(scope) = scope {
+                sweep::kill_all(scope);
+            }
+        };
+        let _ = tokio::task::spawn_blocking(killing).await;
     }
 
     /// Waits until it ended. It is not reaped by this.
@@ -268,7 +291,7 @@ fn code(status: ExitStatus) -> i32 {
 
 /// Kills everything in the session of `leader`, which must not be reaped yet: also what
 /// a shell with job control put in groups of its own. Blocking.
-pub(crate) fn kill_session(leader: u32) {
+fn kill_session(leader: u32) {
     /// Something may begin while the list is read, but not often.
     const ROUNDS: usize = 4;
     for _ in 0..ROUNDS {
@@ -284,23 +307,10 @@ pub(crate) fn kill_session(leader: u32) {
 
 /// The processes of a session that run, without its leader.
 fn session_members(leader: u32) -> Vec<Pid> {
-    let Ok(entries) = std::fs::read_dir("/proc") else {
-        return Vec::new();
-    };
-    entries
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok())
-        .filter(|pid| *pid != leader && session_of(*pid) == Some(leader))
-        .filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?))
+    let in_session = |pid: Pid| stat::of(pid).is_some_and(|of| of.runs && of.session == leader);
+    sweep::processes()
+        .filter(|pid| pid.as_raw_nonzero().get().unsigned_abs() != leader && in_session(*pid))
         .collect()
-}
-
-/// The session of a process that runs.
-fn session_of(pid: u32) -> Option<u32> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // Behind the name in brackets: state, parent, group, session.
-    let mut fields = stat.rsplit_once(") ")?.1.split(' ');
-    let runs = !matches!(fields.next()?, "Z" | "X");
-    runs.then(|| fields.nth(2)?.parse().ok())?
 }
 
 async fn read(stream: &AsyncFd<OwnedFd>, buffer: &mut [u8]) -> io::Result<usize> {

@@ -12,7 +12,8 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 use rustix::process::{
-    Pid, Signal, getppid, ioctl_tiocsctty, set_parent_process_death_signal, setsid,
+    Pid, Resource, Rlimit, Signal, getppid, ioctl_tiocsctty, set_parent_process_death_signal,
+    setrlimit, setsid,
 };
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -26,6 +27,19 @@ pub(super) fn watch(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<Owned
     // is moved into the registration.
     let watched = unsafe { AsyncFd::register_with_interest(fd, interest) };
     watched.map_err(io::Error::from)
+}
+
+/// Gives the child a limit on file locks, which has no effect but to be handed on. Where the
+/// system refuses it, the child runs without.
+pub(super) fn limit_file_locks(command: &mut Command, limit: Rlimit) {
+    let before_exec = move || -> io::Result<()> {
+        let _ = setrlimit(Resource::Locks, limit);
+        Ok(())
+    };
+    // SAFETY: one system call, see below.
+    unsafe {
+        command.pre_exec(before_exec);
+    }
 }
 
 /// Makes the child the leader of a session and of a process group of its own, so that

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::capture::Capture;
 use super::{Listener, OneOff, Order, OrderError, Outcome, OutputStream, Piece, Wanted};
-use crate::exec::process::{Process, kill_session};
+use crate::exec::process::Process;
 
 /// Bytes of output read, and told, at once.
 const CHUNK_BYTES: usize = 16 * 1024;
@@ -287,9 +287,7 @@ impl Running {
 
     async fn finish(mut self) -> Outcome {
         if self.process.has_terminal() {
-            // A shell with job control has more than one group.
-            let leader = self.process.group().pid();
-            let _ = tokio::task::spawn_blocking(move || kill_session(leader)).await;
+            self.process.kill_rest(false).await;
         }
         let code = self.process.reap();
         let exit_code = match self.end {

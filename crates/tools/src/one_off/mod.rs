@@ -27,6 +27,7 @@ pub use self::capture::{BUFFERED_BYTES_MAX, Captured};
 pub use self::driver::{DRAIN_TIME_MAX, INPUT_BYTES_MAX, Running};
 use crate::confine::Confinement;
 use crate::exec::process::{Group, Process, Program, Streams, TerminalSize};
+use crate::exec::tag::Owner;
 
 /// Orders that may wait for the driver's attention; further ones wait for room.
 const ORDERS_MAX: usize = 8;
@@ -124,12 +125,12 @@ pub enum OrderError {
 }
 
 impl OneOff {
-    /// Starts the program. It waits for nothing but the machine; its output is read when
+    /// Starts the program for its owner. It waits for nothing but the machine; its output is read when
     /// [`Running::run`] is.
     ///
     /// # Errors
     /// What the system says about the program, the folder or the resources.
-    pub async fn start(self) -> io::Result<(Running, Handle)> {
+    pub async fn start(self, owner: &Owner) -> io::Result<(Running, Handle)> {
         if self.argv.first().is_none_or(String::is_empty) {
             let kind = if self.terminal.is_some() {
                 "PTY"
@@ -149,6 +150,7 @@ impl OneOff {
                 None => Streams::Pipes { input: self.input },
             },
             confinement: self.confinement.clone(),
+            tag: owner.next(),
         };
         let process = Process::start(program).await?;
         let (orders, queue) = mpsc::channel(ORDERS_MAX);

@@ -136,14 +136,10 @@ async fn a_child_in_a_session_of_its_own_does_not_hold_the_answer_up() {
         .and_then(|got| got.split_once('\n'))
         .expect("an id");
     assert_eq!(rest, "parent done\n");
-    // The limit that the documentation names: it survives, and is this test's to end.
     let pid: u32 = pid.parse().expect("an id");
     assert!(is_alive(pid));
-    let pid = i32::try_from(pid)
-        .ok()
-        .and_then(rustix::process::Pid::from_raw)
-        .expect("an id");
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("killed");
+    tools.toolbox.shutdown().await;
+    assert!(all_end(&[pid]));
 }
 
 #[tokio::test]

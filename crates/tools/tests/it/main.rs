@@ -4,6 +4,7 @@
 
 mod asks;
 mod exec;
+mod leaving;
 mod life;
 mod patch;
 mod support;
