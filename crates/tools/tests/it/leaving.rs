@@ -43,7 +43,7 @@ async fn until(what: &str, mut met: impl FnMut() -> bool) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    let waited = tokio::time::timeout(Duration::from_secs(10), waiting).await;
+    let waited = tokio::time::timeout(Duration::from_secs(30), waiting).await;
     assert!(waited.is_ok(), "waited in vain: {what}");
 }
 
@@ -183,7 +183,9 @@ async fn plays_a_server() {
     let mut tools = Tools::new();
     assert_eq!(tools.run(&format!("{LEAVE} echo done")).await, "0|done\n");
     kill_guardian();
-    assert_eq!(tools.run("setsid -f sleep infinity").await, "0|");
+    let one_more = "setsid -f sh -c 'echo > up5; exec sleep infinity'";
+    let waiting = "until [ -e up5 ]; do sleep 0.01; done";
+    assert_eq!(tools.run(&format!("{one_more}; {waiting}")).await, "0|");
     // Orphans that end while their thread lives.
     let short = "i=0; while [ $i -lt 20 ]; do setsid -f true; i=$((i + 1)); done";
     assert_eq!(tools.run(short).await, "0|");
@@ -200,8 +202,19 @@ async fn plays_a_server() {
     assert!(!reaping.is_finished());
 }
 
+/// A process that is killed when the test fails before that.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Starts [`plays_a_server`] and waits until it has commands: the process and its folder.
-fn server(ends: bool) -> (Child, PathBuf) {
+fn server(ends: bool) -> (Server, PathBuf) {
     let folder = tempfile::tempdir().expect("a folder");
     let pipe = folder.path().join("pipe");
     fifo(&pipe);
@@ -213,17 +226,16 @@ fn server(ends: bool) -> (Child, PathBuf) {
     if ends {
         command.env(SERVER_ENDS, "1");
     }
-    let server = command.spawn().expect("started");
+    let server = Server(command.spawn().expect("started"));
     let told = std::fs::read_to_string(pipe).expect("told");
     (server, PathBuf::from(told))
 }
 
 #[tokio::test]
 async fn a_server_that_is_killed_takes_along_what_left_its_commands() {
-    let (mut server, folder) = server(false);
-    assert!(running_in(&folder).len() > LEFT);
-    server.kill().expect("killed");
-    server.wait().expect("reaped");
+    let (server, folder) = server(false);
+    assert_eq!(running_in(&folder).len(), LEFT + 1);
+    drop(server);
     until("the guardian ends them", || running_in(&folder).is_empty()).await;
     std::fs::remove_dir_all(folder).expect("removed");
 }
@@ -231,5 +243,5 @@ async fn a_server_that_is_killed_takes_along_what_left_its_commands() {
 #[tokio::test]
 async fn a_server_that_ends_has_neither_survivors_nor_zombies() {
     let (mut server, _) = server(true);
-    assert!(server.wait().expect("reaped").success());
+    assert!(server.0.wait().expect("reaped").success());
 }
