@@ -13,8 +13,8 @@
 //! - `user_input`, `permissions`: the model asks the user; [`Grants`] is what came of it.
 //!
 //! Invariants: a call is answered exactly once, or never if it was cancelled; an item
-//! that started completes, unless the toolbox is shut down; every process is reaped,
-//! and its group ended with it; memory is bounded whatever a command prints.
+//! that started completes, unless the toolbox is shut down; every process is reaped
+//! and its group ended with it; what left the group ends with the toolbox; memory is bounded whatever a command prints.
 //! Deliberately absent: sandboxes, MCP, subagents, hosted tools.
 
 mod approval;

@@ -13,6 +13,7 @@ mod demo;
 mod exec;
 mod hesitant;
 mod kill;
+mod leftovers;
 mod socket;
 mod stdio;
 mod waiting;

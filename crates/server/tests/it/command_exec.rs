@@ -497,7 +497,10 @@ async fn everything_ends_with_its_connection_and_only_that() {
     let mut leaves = server.client().await;
     let mut stays = server.client().await;
     let more = json!({ "processId": "p", "streamStdoutStderr": true, "disableTimeout": true });
-    let script = "trap '' TERM HUP; sleep infinity & echo $$ $!; wait";
+    // The first of the three has a session of its own.
+    let script = "trap '' TERM HUP; setsid -f sh -c 'echo $$ > $0.up; exec sleep infinity' $$
+        until [ -s $$.up ]; do sleep 0.01; done
+        sleep infinity & echo $(cat $$.up) $$ $!; wait";
     let mut pids = Vec::new();
     for client in [&mut leaves, &mut stays] {
         client.send("command/exec", sh(script, &more)).await;
