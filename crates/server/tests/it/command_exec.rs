@@ -173,6 +173,11 @@ async fn what_is_wrong_is_said_in_the_references_words_and_order() {
             "failed to spawn command: nul byte found in provided data",
         ),
         (
+            with(&["echo"], &json!({ "env": { "A": "a\0b" } })),
+            -32603,
+            "failed to spawn command: data provided contains a nul byte",
+        ),
+        (
             with(&["echo"], &json!({ "env": { "PATH": "/nope" } })),
             -32603,
             "failed to spawn command: No such file or directory (os error 2)",

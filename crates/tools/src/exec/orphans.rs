@@ -5,14 +5,15 @@
 //! reap. This process asks for them. A child that has a session other than this process's,
 //! and that the launcher did not start, can only be such an orphan: commands are always in
 //! sessions of their own, and nothing joins a session from outside. So what the runtime or the
-//! standard library wait for is never taken from them.
+//! standard library wait for is never taken from them, provided that whoever starts a process
+//! in another way leaves it in this process's session.
 //!
 //! Limit: the kernel gives orphans to the process's first thread, so that thread has to live,
 //! and a kernel without `/proc/PID/task/TID/children` gets no such process at all.
 
 use std::io;
 
-use rustix::process::{Pid, WaitId, WaitIdOptions, getpid, getsid, set_child_subreaper, waitid};
+use rustix::process::{Pid, WaitId, WaitIdOptions, getpid, set_child_subreaper, waitid};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::stat;
@@ -48,6 +49,7 @@ fn children() -> io::Result<Vec<Pid>> {
 }
 
 fn is_dead_orphan(child: Pid) -> bool {
-    let own = getsid(None).map_or(0, |session| session.as_raw_nonzero().get().unsigned_abs());
-    stat::of(child).is_some_and(|stat| !stat.runs && stat.session != own)
+    // Read from where the child's is: the session may be one that has no number here.
+    let own = stat::of(getpid()).map(|own| own.session);
+    stat::of(child).is_some_and(|stat| !stat.runs && own.is_some_and(|own| stat.session != own))
 }

@@ -141,6 +141,15 @@ impl OneOff {
                 "missing program for {kind} spawn"
             )));
         }
+        let has_nul = |text: &OsString| text.as_encoded_bytes().contains(&0);
+        if self
+            .environment
+            .iter()
+            .any(|(name, value)| has_nul(name) || has_nul(value))
+        {
+            // The reference's words; those of the standard library are kept for arguments.
+            return Err(io::Error::other("data provided contains a nul byte"));
+        }
         let program = Program {
             argv: self.argv.iter().map(OsString::from).collect(),
             folder: self.folder.clone(),
