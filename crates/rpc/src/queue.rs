@@ -509,6 +509,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn holds_a_sender_back_until_little_waits_or_nothing_is_sent_any_more() {
+        let (queue, out) = queue(Lag::Close);
+        out.room(1).await;
+        out.send(event(100)).unwrap();
+        let (little, none) = (out.room(1000), out.room(1));
+        tokio::pin!(little, none);
+        assert!(futures_util::poll!(little).is_ready());
+        assert!(futures_util::poll!(none.as_mut()).is_pending());
+        let batch = queue.take(usize::MAX).await.unwrap();
+        assert!(futures_util::poll!(none.as_mut()).is_pending());
+        queue.written(&batch);
+        none.await;
+        out.send(event(100)).unwrap();
+        out.close(CloseReason::Shutdown);
+        out.room(1).await;
+    }
+
+    #[tokio::test]
     async fn stops_waiting_for_a_writer_that_has_ended() {
         let (queue, out) = queue(Lag::Close);
         out.send(event(1)).unwrap();
