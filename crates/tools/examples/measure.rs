@@ -66,6 +66,7 @@ async fn one_off(owner: &Owner) {
         streamed: false,
         output_bytes_max: None,
         timeout: Some(Duration::from_secs(10)),
+        confinement: None,
     };
     let (running, _handle) = program.start(owner).await.expect("it starts");
     let outcome = running.run(Nobody).await;

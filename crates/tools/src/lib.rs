@@ -42,7 +42,7 @@ pub const HELPER_TASKS: &[loomd_sandbox::Task] = &[patch::confined::TASK];
 pub use confine::{Confinement, Site, confinement};
 pub use exec::env::{EnvironmentPolicy, Inherit, ShellEnvironment};
 pub use exec::orphans::reap_orphans;
-pub use exec::process::TerminalSize;
+pub use exec::streams::TerminalSize;
 pub use exec::tag::Owner;
 pub use exec::text::OutputLimit;
 pub use grants::Grants;

@@ -4,6 +4,7 @@
 mod approvals;
 mod coming_and_going;
 mod command_exec;
+mod command_exec_refusals;
 mod confined;
 mod extensions;
 mod families;

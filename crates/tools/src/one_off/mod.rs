@@ -26,7 +26,8 @@ use tokio::sync::{mpsc, oneshot};
 pub use self::capture::{BUFFERED_BYTES_MAX, Captured};
 pub use self::driver::{DRAIN_TIME_MAX, INPUT_BYTES_MAX, Running};
 use crate::confine::Confinement;
-use crate::exec::process::{Group, Process, Program, Streams, TerminalSize};
+use crate::exec::process::{Group, Process, Program};
+use crate::exec::streams::{Streams, TerminalSize};
 use crate::exec::tag::Owner;
 
 /// Orders that may wait for the driver's attention; further ones wait for room.
