@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use loomd_testkit::TestServer;
 use serde_json::{Value, json};
 
-use crate::command_exec::{done, exec, with};
+use crate::command_exec::{done, with};
 
 #[tokio::test]
 async fn what_is_wrong_is_said_in_the_references_words_and_order() {
