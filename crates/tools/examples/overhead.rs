@@ -1,5 +1,5 @@
 //! Measures what the runner takes for a command beyond the start of a process:
-//! `cargo run -p loomd-tools --example measure`.
+//! `cargo run -p loomd-tools --example overhead`.
 
 #![expect(clippy::print_stdout, reason = "an example talks to its user")]
 

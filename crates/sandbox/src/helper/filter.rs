@@ -87,14 +87,8 @@ pub(super) fn apply(network: bool) -> Result<(), Failure> {
         errno: None,
         text,
     };
-    let refused =
-        program(rules(network), libc::EPERM).map_err(|error| failed(error.to_string()))?;
-    apply_filter(&refused).map_err(|error| failed(error.to_string()))?;
-    // Its flags are behind a pointer, where no filter can look. Programs fall back to
-    // `clone` when a kernel does not know it.
-    let unknown = Ok(Rules::from([(libc::SYS_clone3, Vec::new())]));
-    let unknown = program(unknown, libc::ENOSYS).map_err(|error| failed(error.to_string()))?;
-    apply_filter(&unknown).map_err(|error| failed(error.to_string()))
+    let program = program(network).map_err(|error| failed(error.to_string()))?;
+    apply_filter(&program).map_err(|error| failed(error.to_string()))
 }
 
 fn rules(network: bool) -> Made<Rules> {
@@ -147,27 +141,26 @@ fn masked(argument: u8, mask: u64, value: u64) -> Made<SeccompCondition> {
     SeccompCondition::new(argument, SeccompCmpArgLen::Dword, op, value)
 }
 
-/// The filter's program, which also refuses system calls of the x32 interface: the
-/// kernel gives them the same architecture, and the library does not know them.
-fn program(rules: Made<Rules>, error: libc::c_int) -> Made<BpfProgram> {
+/// The whole filter: what the library makes of the rules, behind what it cannot express.
+fn program(network: bool) -> Made<BpfProgram> {
     let filter = SeccompFilter::new(
-        rules?,
+        rules(network)?,
         SeccompAction::Allow,
-        SeccompAction::Errno(error.unsigned_abs()),
+        SeccompAction::Errno(libc::EPERM.unsigned_abs()),
         std::env::consts::ARCH.try_into()?,
     )?;
-    let program: BpfProgram = filter.try_into()?;
-    if cfg!(target_arch = "x86_64") {
-        let mut whole = x32_refused();
-        whole.extend(program);
-        return Ok(whole);
-    }
+    let mut program = before_the_rules();
+    program.extend(BpfProgram::try_from(filter)?);
     Ok(program)
 }
 
-fn x32_refused() -> BpfProgram {
+/// Refuses the system calls of the x32 interface, to which the kernel gives the same
+/// architecture; and says of `clone3` that there is none. Its flags are behind a pointer,
+/// where no filter can look, and programs fall back to `clone` on a kernel without it.
+fn before_the_rules() -> BpfProgram {
     let load = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
     let at_least = libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K;
+    let equals = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
     let ret = libc::BPF_RET | libc::BPF_K;
     let statement = |code: u32, k: u32, jt, jf| sock_filter {
         code: u16::try_from(code).unwrap_or(u16::MAX),
@@ -175,15 +168,17 @@ fn x32_refused() -> BpfProgram {
         jf,
         k,
     };
-    vec![
-        // The number is the first member of what a filter sees.
+    let refuse = |error: libc::c_int| libc::SECCOMP_RET_ERRNO | error.unsigned_abs();
+    let clone3 = u32::try_from(libc::SYS_clone3).unwrap_or(u32::MAX);
+    // The number is the first member of what a filter sees.
+    let mut program = vec![
         statement(load, 0, 0, 0),
-        statement(at_least, X32, 0, 1),
-        statement(
-            ret,
-            libc::SECCOMP_RET_ERRNO | libc::EPERM.unsigned_abs(),
-            0,
-            0,
-        ),
-    ]
+        statement(equals, clone3, 0, 1),
+        statement(ret, refuse(libc::ENOSYS), 0, 0),
+    ];
+    if cfg!(target_arch = "x86_64") {
+        program.push(statement(at_least, X32, 0, 1));
+        program.push(statement(ret, refuse(libc::EPERM), 0, 0));
+    }
+    program
 }
