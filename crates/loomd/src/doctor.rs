@@ -8,13 +8,17 @@ use std::io::{self, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
+use loomd_base::SystemClock;
 use loomd_config::auth::{CodexApiKey, bearer_token, stored_login};
 use loomd_config::{Config, Environment, Loader, SandboxMode, find_home};
+use loomd_execpolicy::RuleStore;
 use loomd_rollout::layout;
 use loomd_rpc::default_socket_path;
+use loomd_sandbox::Sandbox;
 
 use crate::console::{Console, Paint, Style};
 use crate::settings::SettingFlags;
@@ -110,6 +114,7 @@ fn examine(environment: &Environment, overrides: Vec<(String, toml::Value)>) -> 
         findings.push(provider(&config, environment));
         findings.push(sandbox(&config));
     }
+    findings.extend(rules(&home));
     findings.push(socket(&default_socket_path(&home)));
     findings.extend(rollouts(&home));
     findings
@@ -209,11 +214,21 @@ fn sandbox(config: &Config) -> Finding {
         SandboxMode::ReadOnly => "read-only",
         SandboxMode::WorkspaceWrite => "workspace-write",
     };
-    let text = format!(
-        "{mode}: this version cannot confine commands, so it refuses them; where they \
-         may do what you may do, set sandbox_mode = \"danger-full-access\""
-    );
-    Finding::new(Verdict::Doubtful, SUBJECT, text)
+    match Sandbox::new(Arc::new(SystemClock::new())).probe() {
+        Ok(()) => {
+            let text = format!("{mode}: a command was confined, as a try");
+            Finding::new(Verdict::Good, SUBJECT, text)
+        }
+        Err(error) => Finding::new(Verdict::Bad, SUBJECT, format!("{mode}: {error}")),
+    }
+}
+
+/// Rules that do not count, because a file of them is broken.
+fn rules(home: &Path) -> Option<Finding> {
+    let rules = RuleStore::new(home).rules(&[]);
+    let first = rules.errors().first()?;
+    let text = format!("{first}. Until it is mended no rule allows anything");
+    Some(Finding::new(Verdict::Doubtful, "rules", text))
 }
 
 fn socket(path: &Path) -> Finding {

@@ -25,8 +25,9 @@ mod spec;
 mod status;
 mod survey;
 
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::{ExitCode, Stdio};
 use std::sync::Arc;
 
 use loomd_base::Clock;
@@ -72,6 +73,30 @@ impl Sandbox {
     /// When the machine cannot confine anything.
     pub fn command(&self, policy: &Policy, job: &Job<'_>) -> Result<Confined, Error> {
         self.backend.command(policy, job)
+    }
+
+    /// Whether this machine can confine programs: runs one that does nothing. Blocking, for
+    /// some milliseconds.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub fn probe(&self) -> Result<(), Error> {
+        let nothing = ["true".into()];
+        let job = Job {
+            what: What::Program(&nothing),
+            folder: Path::new("/"),
+            terminal: false,
+        };
+        let mut confined = self.command(&Policy::default(), &job)?;
+        confined.command.stdin(Stdio::null());
+        let mut child = confined.command.spawn()?;
+        confined.guard.started();
+        let mut status = Vec::new();
+        if let Some(told) = confined.status {
+            told.take(STATUS_BYTES_MAX).read_to_end(&mut status)?;
+        }
+        child.wait()?;
+        verdict(&status)
     }
 
     /// To be called when something ran unconfined: what is known of the folders may not

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use loomd_config::{Config, ConfigError, ConfigWarning, Edit, WriteError, WriteOutcome};
+use loomd_execpolicy::RuleError;
 use loomd_protocol::{
     ConfigBatchWriteParams, ConfigEdit, ConfigReadParams, ConfigReadResponse,
     ConfigRequirementsReadResponse, ConfigValueWriteParams, ConfigWarningNotification,
@@ -67,11 +68,7 @@ pub(crate) fn reshape<T: DeserializeOwned>(value: &impl Serialize) -> ApiResult<
 
 /// A notice about the configuration, as clients get it.
 pub(crate) fn warning(warning: &ConfigWarning) -> ConfigWarningNotification {
-    let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-    let position = |at: loomd_config::TextPosition| TextPosition {
-        line: count(at.line),
-        column: count(at.column),
-    };
+    let position = |at: loomd_config::TextPosition| position(at.line, at.column);
     ConfigWarningNotification {
         summary: warning.summary.clone(),
         details: warning.details.clone(),
@@ -79,6 +76,28 @@ pub(crate) fn warning(warning: &ConfigWarning) -> ConfigWarningNotification {
         range: warning.range.map(|range| TextRange {
             start: position(range.start),
             end: position(range.end),
+        }),
+    }
+}
+
+fn position(line: usize, column: usize) -> TextPosition {
+    let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+    TextPosition {
+        line: count(line),
+        column: count(column),
+    }
+}
+
+/// A notice about a rules file that does not count in full.
+pub(crate) fn rules_warning(error: &RuleError) -> ConfigWarningNotification {
+    let position = |at: loomd_execpolicy::Position| position(at.line, at.column);
+    ConfigWarningNotification {
+        summary: "Error parsing rules; no rule allows anything until it is mended.".to_owned(),
+        details: Some(error.message.clone()),
+        path: Some(error.path.display().to_string()),
+        range: error.span.map(|span| TextRange {
+            start: position(span.start),
+            end: position(span.end),
         }),
     }
 }

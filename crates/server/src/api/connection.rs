@@ -30,6 +30,11 @@ fn initialize(cx: &Cx, params: InitializeParams, answer: Answer<methods::Initial
         let note = ServerNotification::ConfigWarning(super::config::warning(&warning));
         send_to([&cx.peer].into_iter(), &note, now_ms);
     }
+    // As for the configuration: files that few people have, and small.
+    for error in server.rules.rules(&[]).errors() {
+        let note = ServerNotification::ConfigWarning(super::config::rules_warning(error));
+        send_to([&cx.peer].into_iter(), &note, now_ms);
+    }
     let status = RemoteControlStatusChangedNotification {
         status: RemoteControlConnectionStatus::Disabled,
         server_name: super::catalog::host_name(),

@@ -232,3 +232,24 @@ async fn granular_policies_ask_for_what_they_name() {
     rest(&mut client).await;
     assert!(server.work().join("../outside").exists());
 }
+
+#[tokio::test]
+async fn a_broken_rules_file_is_told_and_allows_nothing() {
+    let server = TestServer::new();
+    fs::create_dir(server.home().join("rules")).expect("made");
+    fs::write(
+        server.home().join("rules/my.rules"),
+        "prefix_rule(pattern=[\"touch\"], decision=\"allow\")\nprefix_rule(patern=[])\n",
+    )
+    .expect("written");
+    let mut client = server.client().await;
+    let warning = client.note("configWarning").await;
+    assert_eq!(warning["range"]["start"]["line"], 2, "{warning}");
+    let thread = thread(&server, &mut client, "never".into()).await;
+    let item = ended(
+        &client
+            .run_turn(&thread, &script(&[exec("touch ../out")]))
+            .await,
+    );
+    assert_eq!(item["status"], "failed", "{item}");
+}
