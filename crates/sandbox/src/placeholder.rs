@@ -7,7 +7,7 @@
 //! taken over, and removed, by the next program that needs it.
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
@@ -16,9 +16,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// The mode by which an empty folder is known as a placeholder.
 const MODE: u32 = 0o555;
 
-/// How many need each placeholder.
+/// How many need each placeholder, and the folder, opened and locked: another server on
+/// the same folders must not remove it.
 #[derive(Debug, Default)]
-pub(crate) struct Placeholders(Mutex<BTreeMap<PathBuf, usize>>);
+pub(crate) struct Placeholders(Mutex<BTreeMap<PathBuf, (usize, File)>>);
 
 /// The need for some placeholders; they go when it is dropped, if nobody else needs them.
 #[derive(Debug)]
@@ -39,30 +40,63 @@ impl Placeholders {
         };
         for path in paths {
             let mut counts = self.lock();
-            match DirBuilder::new().mode(MODE).create(path) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    // Somebody's own by now, unless it is one of these.
-                    if !counts.contains_key(path) && !is_placeholder(path) {
-                        continue;
-                    }
-                }
-                Err(error) => {
-                    drop(counts);
-                    return Err(error);
-                }
+            if let Some((count, folder)) = counts.get_mut(path)
+                && is_at(folder, path)
+            {
+                *count += 1;
+            } else if let Some(folder) = make(path)? {
+                // One that somebody removed meanwhile is needed no less.
+                let count = counts.get(path).map_or(0, |(count, _)| *count);
+                counts.insert(path.clone(), (count + 1, folder));
+            } else {
+                continue;
             }
-            *counts.entry(path.clone()).or_insert(0) += 1;
             drop(counts);
             held.paths.push(path.clone());
         }
         Ok(held)
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<PathBuf, usize>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<PathBuf, (usize, File)>> {
         // A count is never left half changed.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Makes a placeholder, or takes over one that is there; gives it, locked. `None` if
+/// somebody's own is in its place.
+fn make(path: &Path) -> io::Result<Option<File>> {
+    /// Others may remove it between two steps, but not for ever.
+    const TRIES: usize = 100;
+    for _ in 0..TRIES {
+        match DirBuilder::new().mode(MODE).create(path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                if !is_placeholder(path) {
+                    return Ok(None);
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        let Ok(folder) = File::open(path) else {
+            continue;
+        };
+        // Waits only for who is about to remove it. A file system without locks leaves
+        // it to luck that two servers do not meet.
+        let _ = folder.lock_shared();
+        if is_at(&folder, path) {
+            return Ok(Some(folder));
+        }
+    }
+    Err(io::ErrorKind::ResourceBusy.into())
+}
+
+/// Whether an opened folder is the one at a path.
+fn is_at(folder: &File, path: &Path) -> bool {
+    let (Ok(opened), Ok(there)) = (folder.metadata(), fs::symlink_metadata(path)) else {
+        return false;
+    };
+    (opened.dev(), opened.ino()) == (there.dev(), there.ino())
 }
 
 /// Whether a folder is an empty one that was left behind.
@@ -75,14 +109,18 @@ impl Drop for Held {
     fn drop(&mut self) {
         for path in &self.paths {
             let mut counts = self.of.lock();
-            let Some(count) = counts.get_mut(path) else {
+            let Some((count, _)) = counts.get_mut(path) else {
                 continue;
             };
             *count -= 1;
-            if *count == 0 {
-                counts.remove(path);
+            if *count == 0
+                && let Some((_, folder)) = counts.remove(path)
+            {
+                let is_needed = matches!(folder.try_lock(), Err(TryLockError::WouldBlock));
                 // One that is not empty is somebody's own by now.
-                let _ = fs::remove_dir(path);
+                if !is_needed && is_at(&folder, path) {
+                    let _ = fs::remove_dir(path);
+                }
             }
         }
     }
@@ -99,6 +137,19 @@ mod tests {
         let all = Arc::new(Placeholders::default());
         let hold = || all.hold(std::slice::from_ref(&place)).expect("held");
         let (first, second) = (hold(), hold());
+        drop(first);
+        assert!(is_placeholder(&place));
+        drop(second);
+        assert!(!place.exists());
+    }
+
+    #[test]
+    fn a_placeholder_that_another_server_needs_stays() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = folder.path().join(".git");
+        let hold = |all: &Arc<Placeholders>| all.hold(std::slice::from_ref(&place)).expect("held");
+        let (one, other) = (Arc::default(), Arc::default());
+        let (first, second) = (hold(&one), hold(&other));
         drop(first);
         assert!(is_placeholder(&place));
         drop(second);
