@@ -6,10 +6,13 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::process::{Pid, Signal, WaitOptions, set_parent_process_death_signal, setsid, wait};
+use rustix::process::{
+    DumpableBehavior, Pid, Signal, WaitOptions, set_dumpable_behavior,
+    set_parent_process_death_signal, setsid, wait,
+};
 
 use super::outer::exit_code;
-use super::{FAILED, Job, filter, landlock, mounts, privileges, sys};
+use super::{FAILED, Job, filter, landlock, mounts, privileges, streams, sys};
 use crate::spec::Spec;
 use crate::status::{Failure, START};
 
@@ -40,10 +43,15 @@ fn confine(spec: &Spec, outer: &PipeReader) -> Result<(), Failure> {
         sys::exit(FAILED);
     }
     mounts::set_up(spec)?;
+    streams::open_again();
     std::env::set_current_dir(&spec.folder).map_err(|error| Failure::new(START, &error))?;
     privileges::give_up()?;
     landlock::restrict(spec)?;
-    filter::apply(spec.network)
+    filter::apply(spec.network)?;
+    // Otherwise the program could trace this process, and take its promise back to end
+    // with the server. With the next program that is run this ends.
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .map_err(|error| Failure::new("be closed to the program", &error.into()))
 }
 
 /// Whether the outer process ended before its death could have been signalled.

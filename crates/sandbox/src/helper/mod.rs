@@ -21,6 +21,7 @@ mod landlock;
 mod mounts;
 mod outer;
 mod privileges;
+mod streams;
 mod sys;
 
 use std::ffi::OsString;
@@ -48,6 +49,8 @@ pub(crate) fn run(tasks: &[Task]) -> ExitCode {
     let (Some(spec), Some(status)) = (inherited(&spec), inherited(&status)) else {
         return ExitCode::from(FAILED);
     };
+    // Whatever else the server, or who started it, left open is not the program's.
+    sys::close_above_streams(&[&spec, &status]);
     let argv: Vec<OsString> = args.collect();
     let spec = match read_spec(spec) {
         Ok(spec) => spec,

@@ -147,11 +147,43 @@ pub(super) fn close_all_but(keep: &OwnedFd) {
     }
 }
 
+/// Closes every descriptor above the standard streams but those in `keep`.
+pub(super) fn close_above_streams(keep: &[&OwnedFd]) {
+    let mut keep: Vec<u32> = keep
+        .iter()
+        .map(|fd| fd.as_raw_fd().unsigned_abs())
+        .collect();
+    keep.sort_unstable();
+    let mut from = libc::STDERR_FILENO.unsigned_abs() + 1;
+    for fd in keep.into_iter().chain([u32::MAX]) {
+        if fd > from {
+            // SAFETY: nothing was opened yet but the standard streams and what is kept.
+            unsafe {
+                libc::close_range(from, fd - 1, 0);
+            }
+        }
+        from = fd.saturating_add(1);
+    }
+}
+
+/// Puts `file` in the place of a standard stream.
+pub(super) fn replace_stream(stream: RawFd, file: OwnedFd) -> io::Result<()> {
+    // SAFETY: the standard streams are nobody's own, and both are open.
+    check(unsafe { libc::dup2(file.as_raw_fd(), stream) }.into()).map(drop)
+}
+
+/// A standard stream.
+pub(super) fn stream(number: RawFd) -> BorrowedFd<'static> {
+    // SAFETY: the standard library makes sure that they are open, and nobody closes them
+    // before the program runs.
+    unsafe { BorrowedFd::borrow_raw(number) }
+}
+
 /// Makes standard input the terminal of this session.
 pub(super) fn take_terminal() -> io::Result<()> {
-    // SAFETY: standard input is open, and is not closed by anybody here.
-    let stdin = unsafe { BorrowedFd::borrow_raw(libc::STDIN_FILENO) };
-    Ok(rustix::process::ioctl_tiocsctty(stdin)?)
+    Ok(rustix::process::ioctl_tiocsctty(stream(
+        libc::STDIN_FILENO,
+    ))?)
 }
 
 /// Ends the process without anything that was set up for its normal end.
