@@ -5,7 +5,7 @@
 //! a fallback to less.
 //!
 //! - `policy`: what may be touched; also answers what a path would mean.
-//! - `survey`, `placeholder`: what is in the writable folders that must not be written.
+//! - `survey`, `way`, `placeholder`: what is in the writable folders that must not be written.
 //! - `namespaces` and `helper` (Linux): mounts, namespaces, Landlock, seccomp.
 //! - `seatbelt` (macOS): the system's own sandbox, by a policy text.
 //!
@@ -24,6 +24,7 @@ mod seatbelt;
 mod spec;
 mod status;
 mod survey;
+mod way;
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};

@@ -5,7 +5,7 @@
     reason = "two descriptors must reach one child only, so they are opened to it between fork and exec"
 )]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Seek as _, Write as _};
 use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
@@ -23,6 +23,7 @@ use crate::placeholder::Placeholders;
 use crate::policy::{Policy, Root};
 use crate::spec::Spec;
 use crate::survey::{Found, Survey};
+use crate::way::{End, between, follow};
 
 /// Sets of roots that are remembered; past it the one that was not used longest goes.
 const SURVEYS_MAX: usize = 64;
@@ -39,10 +40,13 @@ pub(crate) struct Namespaces {
     placeholders: Arc<Placeholders>,
 }
 
+/// What a survey is of: roots, and what is hidden in them.
+type Of = (Vec<Root>, Vec<PathBuf>);
+
 #[derive(Default)]
 struct Surveys {
     uses: u64,
-    of: BTreeMap<Vec<Root>, (u64, Survey)>,
+    of: BTreeMap<Of, (u64, Survey)>,
 }
 
 impl Namespaces {
@@ -56,22 +60,22 @@ impl Namespaces {
     }
 
     /// What is in the roots that must not be written.
-    fn found(&self, roots: Vec<Root>) -> Found {
+    fn found(&self, of: Of) -> Found {
         // Held while the disk is looked through, so that it is done once for those who
         // ask at the same time. Nothing that is async waits here.
         let mut surveys = self.surveys();
         surveys.uses += 1;
         let now = surveys.uses;
-        if !surveys.of.contains_key(&roots) && surveys.of.len() >= SURVEYS_MAX {
+        if !surveys.of.contains_key(&of) && surveys.of.len() >= SURVEYS_MAX {
             let oldest = surveys.of.iter().min_by_key(|(_, (used, _))| *used);
-            if let Some(oldest) = oldest.map(|(roots, _)| roots.clone()) {
+            if let Some(oldest) = oldest.map(|(of, _)| of.clone()) {
                 surveys.of.remove(&oldest);
             }
         }
-        let (used, survey) = surveys
-            .of
-            .entry(roots)
-            .or_insert_with_key(|roots| (now, Survey::new(roots.clone(), Arc::clone(&self.clock))));
+        let (used, survey) = surveys.of.entry(of).or_insert_with_key(|(roots, hidden)| {
+            let clock = Arc::clone(&self.clock);
+            (now, Survey::new(roots.clone(), hidden.clone(), clock))
+        });
         *used = now;
         survey.current()
     }
@@ -89,11 +93,14 @@ impl Namespaces {
 impl Backend for Namespaces {
     fn command(&self, policy: &Policy, job: &Job<'_>) -> Result<Confined, Error> {
         let roots = real_roots(&policy.writable);
+        let hidden: Vec<PathBuf> = real(&policy.hidden).collect();
+        let kept: Vec<PathBuf> = real(&policy.read_only).collect();
         let found = if roots.is_empty() {
             Found::default()
         } else {
-            self.found(roots.clone())
+            self.found((roots.clone(), hidden.clone()))
         };
+        let pinned = pinned(&roots, &[&hidden, &kept], &found);
         let absent: Vec<PathBuf> = found.absent.into_iter().collect();
         let held = self.placeholders.hold(&absent).map_err(|error| {
             Error::Unavailable(format!(
@@ -107,10 +114,11 @@ impl Backend for Namespaces {
                 .read_only
                 .into_keys()
                 .chain(absent)
-                .chain(real(&policy.read_only))
+                .chain(kept)
                 .collect(),
+            pinned,
             fixed: found.fixed.into_iter().collect(),
-            hidden: real(&policy.hidden).collect(),
+            hidden: hidden.into_iter().chain(found.hidden.into_keys()).collect(),
             network: policy.network,
             terminal: job.terminal,
             task: match job.what {
@@ -148,19 +156,57 @@ impl Backend for Namespaces {
     }
 }
 
-/// The roots that are there, by their real paths.
+/// The folders that must keep their place, so that roots, what is protected and `others`,
+/// which may not be written or not even be read, are found at their paths also by the
+/// next command.
+fn pinned(roots: &[Root], others: &[&[PathBuf]], found: &Found) -> Vec<PathBuf> {
+    let tops: BTreeSet<&Path> = roots.iter().map(|root| root.path.as_path()).collect();
+    let others = || others.iter().copied().flatten().map(PathBuf::as_path);
+    let places = tops.iter().copied().chain(others());
+    let mut pinned: BTreeSet<&Path> = places.flat_map(|path| between(path, &tops)).collect();
+    pinned.extend(found.pinned.iter().map(PathBuf::as_path));
+    let is_read_only = |path: &Path| {
+        let mut around = path.ancestors().take_while(|it| !tops.contains(it));
+        around.any(|it| {
+            let is_found = found.read_only.contains_key(it) || found.absent.contains(it);
+            is_found || others().any(|other| other == it)
+        })
+    };
+    // Where nothing can be written nothing moves, and it must stay so.
+    let pinned = pinned.into_iter().filter(|path| !is_read_only(path));
+    pinned.map(Path::to_owned).collect()
+}
+
+/// The roots that are there, by their real paths. One that is reached over a link in
+/// another root is left out: a confined program could have put the link there.
 fn real_roots(roots: &[Root]) -> Vec<Root> {
-    let mut real: Vec<Root> = roots
+    let mut found: Vec<(Root, Vec<PathBuf>)> = roots
         .iter()
         .filter_map(|root| {
-            let path = root.path.canonicalize().ok()?;
+            let way = follow(&root.path);
+            let End::There(path) = way.end else {
+                return None;
+            };
             let usable = path.is_dir() && !is_replaced(&path);
-            usable.then_some(Root {
-                path,
-                kind: root.kind,
-            })
+            let kind = root.kind;
+            usable.then_some((Root { path, kind }, way.links))
         })
         .collect();
+    let tops: Vec<PathBuf> = found.iter().map(|(root, _)| root.path.clone()).collect();
+    found.retain(|(root, links)| {
+        let doubtful = links
+            .iter()
+            .find(|link| tops.iter().any(|top| link.starts_with(top)));
+        if let Some(link) = doubtful {
+            tracing::warn!(
+                "{} is not writable: {} leads there, and could have been made by a command",
+                root.path.display(),
+                link.display()
+            );
+        }
+        doubtful.is_none()
+    });
+    let mut real: Vec<Root> = found.into_iter().map(|(root, _)| root).collect();
     // A workspace comes before the same folder as a place for temporary files.
     real.sort();
     real.dedup_by(|later, earlier| later.path == earlier.path);

@@ -13,6 +13,9 @@ pub(crate) struct Spec {
     pub(crate) writable: Vec<PathBuf>,
     /// Files and folders in them that do not.
     pub(crate) read_only: Vec<PathBuf>,
+    /// Folders that must keep their place: something that must be found at its path lies
+    /// in them.
+    pub(crate) pinned: Vec<PathBuf>,
     /// Writable folders in whose top level nothing may come, go or be renamed.
     pub(crate) fixed: Vec<PathBuf>,
     /// Files and folders that show nothing.

@@ -18,6 +18,7 @@ use loomd_base::Clock;
 
 use crate::placeholder::is_placeholder;
 use crate::policy::{PROTECTED, Root, RootKind, is_protected_name};
+use crate::way::{End, between, follow};
 
 /// Files and folders that one look goes through at most. What lies beyond is not known.
 const ENTRIES_MAX: usize = 500_000;
@@ -47,6 +48,10 @@ pub(crate) struct Found {
     pub(crate) absent: BTreeSet<PathBuf>,
     /// Roots with a protected name that is a symbolic link.
     pub(crate) fixed: BTreeSet<PathBuf>,
+    /// Folders that something protected must be found in, and that must keep their place.
+    pub(crate) pinned: BTreeSet<PathBuf>,
+    /// Other names of what must not be read, or must not even be opened.
+    pub(crate) hidden: BTreeMap<PathBuf, Identity>,
     /// Whether there was more than could be looked at.
     pub(crate) is_partial: bool,
 }
@@ -54,6 +59,8 @@ pub(crate) struct Found {
 /// What is known of one set of roots.
 pub(crate) struct Survey {
     roots: Vec<Root>,
+    /// What may not be read.
+    hidden: Vec<PathBuf>,
     /// The protected folders below the tops that were there at the first look. What a
     /// confined program makes later is its own.
     nested: BTreeSet<Identity>,
@@ -65,10 +72,11 @@ pub(crate) struct Survey {
 }
 
 impl Survey {
-    /// Takes a first look. The roots are real paths.
-    pub(crate) fn new(roots: Vec<Root>, clock: Arc<dyn Clock>) -> Self {
+    /// Takes a first look. The roots, and what is hidden, are real paths.
+    pub(crate) fn new(roots: Vec<Root>, hidden: Vec<PathBuf>, clock: Arc<dyn Clock>) -> Self {
         let mut survey = Self {
             roots,
+            hidden,
             nested: BTreeSet::new(),
             found: Found::default(),
             taken: Duration::ZERO,
@@ -103,7 +111,7 @@ impl Survey {
         if first {
             self.nested = walk.nested.values().copied().collect();
         }
-        self.found = walk.end(&self.nested);
+        self.found = walk.end(&self.nested, &self.roots, &self.hidden);
         if first && self.found.is_partial {
             tracing::warn!(
                 "a writable folder has more than {ENTRIES_MAX} entries; hard links and \
@@ -121,6 +129,7 @@ impl Found {
     fn still_holds(&self) -> bool {
         self.read_only
             .iter()
+            .chain(&self.hidden)
             .all(|(path, was)| fs::symlink_metadata(path).is_ok_and(|meta| identity(&meta) == *was))
             && self.absent.iter().all(|path| is_absent(path))
     }
@@ -131,6 +140,17 @@ fn is_absent(path: &Path) -> bool {
     fs::symlink_metadata(path).is_err() || is_placeholder(path)
 }
 
+/// A file with several names.
+struct Linked {
+    /// How many it has.
+    names: u64,
+    /// Those that were seen.
+    paths: Vec<PathBuf>,
+    /// Whether it is a pipe, a socket or a device. Those can also be written where
+    /// everything is read-only.
+    is_special: bool,
+}
+
 /// A look on its way.
 #[derive(Default)]
 struct Walk {
@@ -138,8 +158,10 @@ struct Walk {
     found: Found,
     /// Protected folders below the tops.
     nested: BTreeMap<PathBuf, Identity>,
-    /// Files with several names: how many there are, and which were seen.
-    linked: BTreeMap<Identity, (u64, Vec<PathBuf>)>,
+    /// What something protected leads to and is not there.
+    missing: BTreeSet<PathBuf>,
+    /// Files with several names.
+    linked: BTreeMap<Identity, Linked>,
 }
 
 impl Walk {
@@ -154,24 +176,42 @@ impl Walk {
                 Err(_) => {}
                 Ok(meta) if meta.is_symlink() => {
                     self.found.fixed.insert(root.path.clone());
-                    self.protect_target(&path);
+                    self.protect(&path, &meta);
                 }
                 Ok(meta) => {
-                    if meta.is_file() && name == ".git" {
-                        self.protect_git_folder(&path);
-                    }
-                    self.found.read_only.insert(path, identity(&meta));
+                    self.protect(&path, &meta);
                 }
             }
         }
     }
 
-    /// Protects what a link leads to.
-    fn protect_target(&mut self, link: &Path) {
-        if let Ok(real) = link.canonicalize()
-            && let Ok(meta) = fs::metadata(&real)
-        {
-            self.found.read_only.insert(real, identity(&meta));
+    /// Protects something with a protected name, and what is meant by it.
+    fn protect(&mut self, path: &Path, meta: &Metadata) {
+        self.found.read_only.insert(path.to_owned(), identity(meta));
+        if meta.is_symlink() {
+            self.protect_way(path);
+        }
+        let is_git = path.file_name().is_some_and(|name| name == ".git");
+        if is_git && fs::metadata(path).is_ok_and(|meta| meta.is_file()) {
+            self.protect_git_folder(path);
+        }
+    }
+
+    /// Protects what a path leads to, and every link on the way.
+    fn protect_way(&mut self, path: &Path) {
+        let way = follow(path);
+        let there = match way.end {
+            End::There(real) => Some(real),
+            End::Missing(path) => {
+                self.missing.insert(path);
+                None
+            }
+            End::Nowhere => None,
+        };
+        for path in way.links.into_iter().chain(there) {
+            if let Ok(meta) = fs::symlink_metadata(&path) {
+                self.found.read_only.insert(path, identity(&meta));
+            }
         }
     }
 
@@ -186,7 +226,7 @@ impl Walk {
             .and_then(|text| text.trim().strip_prefix("gitdir:"))
             .map(|path| file.with_file_name("").join(path.trim()));
         if let Some(folder) = named {
-            self.protect_target(&folder);
+            self.protect_way(&folder);
         }
     }
 
@@ -211,35 +251,65 @@ impl Walk {
             {
                 // The top's are dealt with already; nothing below them is writable.
                 if depth > 0
-                    && !file_type.is_symlink()
                     && let Ok(meta) = entry.metadata()
                 {
                     self.nested.insert(entry.path(), identity(&meta));
                 }
             } else if file_type.is_dir() {
                 self.folder(&entry.path(), kind, depth + 1);
-            } else if file_type.is_file()
+            } else if !file_type.is_symlink()
                 && let Ok(meta) = entry.metadata()
                 && meta.nlink() > 1
             {
                 self.linked
                     .entry(identity(&meta))
-                    .or_insert((meta.nlink(), Vec::new()))
-                    .1
+                    .or_insert_with(|| Linked {
+                        names: meta.nlink(),
+                        paths: Vec::new(),
+                        is_special: !file_type.is_file(),
+                    })
+                    .paths
                     .push(entry.path());
             }
         }
     }
 
     /// Puts together what was found; of the folders below the tops those in `known`.
-    fn end(mut self, known: &BTreeSet<Identity>) -> Found {
-        let nested = self.nested.into_iter().filter(|(_, id)| known.contains(id));
-        self.found.read_only.extend(nested);
+    fn end(mut self, known: &BTreeSet<Identity>, roots: &[Root], hidden: &[PathBuf]) -> Found {
+        for (path, id) in std::mem::take(&mut self.nested) {
+            if known.contains(&id)
+                && let Ok(meta) = fs::symlink_metadata(&path)
+            {
+                self.protect(&path, &meta);
+            }
+        }
+        let tops: BTreeSet<&Path> = roots.iter().map(|root| root.path.as_path()).collect();
+        let is_inside = |path: &Path| tops.iter().any(|top| path.starts_with(top));
+        let missing = self.missing.into_iter().filter(|path| is_inside(path));
+        self.found.absent.extend(missing);
+        // Elsewhere nothing can be written anyway.
+        self.found.read_only.retain(|path, _| is_inside(path));
+        let places = self.found.read_only.keys().chain(&self.found.absent);
+        self.found.pinned = places
+            .flat_map(|path| between(path, &tops))
+            .map(Path::to_owned)
+            .collect();
+        let secret: BTreeSet<Identity> = hidden
+            .iter()
+            .filter_map(|path| fs::metadata(path).ok())
+            .filter(Metadata::is_file)
+            .map(|meta| identity(&meta))
+            .collect();
         let mut outside: BTreeMap<PathBuf, Identity> = BTreeMap::new();
-        for (id, (names, paths)) in self.linked {
+        for (id, linked) in self.linked {
             // With all its names inside, it is no file of the outside.
-            if u64::try_from(paths.len()).unwrap_or(u64::MAX) < names {
-                outside.extend(paths.into_iter().map(|path| (path, id)));
+            let seen = u64::try_from(linked.paths.len()).unwrap_or(u64::MAX);
+            let is_outside = seen < linked.names;
+            let paths = linked.paths.into_iter().map(|path| (path, id));
+            if secret.contains(&id) || (is_outside && linked.is_special) {
+                self.found.hidden.extend(paths);
+            } else if is_outside {
+                outside.extend(paths);
             }
         }
         let room = READ_ONLY_MAX
@@ -273,105 +343,4 @@ fn by_folders(mut paths: BTreeMap<PathBuf, Identity>, room: usize) -> BTreeMap<P
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::symlink;
-
-    use super::*;
-
-    fn real(folder: &tempfile::TempDir) -> PathBuf {
-        folder.path().canonicalize().expect("real")
-    }
-
-    fn survey(roots: Vec<Root>) -> Survey {
-        Survey::new(roots, Arc::new(loomd_base::SystemClock::default()))
-    }
-
-    fn paths(found: &Found) -> Vec<&Path> {
-        found.read_only.keys().map(PathBuf::as_path).collect()
-    }
-
-    #[test]
-    fn finds_what_is_protected_at_any_depth_of_a_workspace() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let top = real(&folder);
-        for name in ["sub/.git", "a/b/.codex", ".agents/x/.git"] {
-            fs::create_dir_all(top.join(name)).expect("made");
-        }
-        let work = survey(vec![Root::workspace(&top)]).current();
-        assert_eq!(
-            paths(&work),
-            [".agents", "a/b/.codex", "sub/.git"].map(|name| top.join(name))
-        );
-        assert_eq!(
-            work.absent,
-            BTreeSet::from([".git", ".codex", ".aws"].map(|name| top.join(name)))
-        );
-        let temporary = survey(vec![Root::temporary(&top)]).current();
-        assert_eq!(paths(&temporary), [top.join(".agents")]);
-    }
-
-    #[test]
-    fn what_moved_stays_protected_and_what_came_later_does_not() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let top = real(&folder);
-        fs::create_dir_all(top.join("sub/.git")).expect("made");
-        let mut survey = survey(vec![Root::workspace(&top)]);
-        fs::rename(top.join("sub"), top.join("moved")).expect("moved");
-        fs::create_dir_all(top.join("sub/.git")).expect("made");
-        assert_eq!(paths(&survey.current()), [top.join("moved/.git")]);
-    }
-
-    #[test]
-    fn a_file_with_a_name_outside_is_not_writable() {
-        let (inside, outside) = (tempfile::tempdir(), tempfile::tempdir());
-        let (inside, outside) = (inside.expect("a folder"), outside.expect("a folder"));
-        let top = real(&inside);
-        fs::write(outside.path().join("f"), "x").expect("written");
-        fs::write(top.join("own"), "x").expect("written");
-        fs::create_dir(top.join("d")).expect("made");
-        fs::hard_link(outside.path().join("f"), top.join("d/f")).expect("linked");
-        fs::hard_link(top.join("own"), top.join("d/own")).expect("linked");
-        let found = survey(vec![Root::workspace(&top)]).current();
-        assert_eq!(paths(&found), [top.join("d/f")]);
-    }
-
-    #[test]
-    fn many_links_are_taken_together_by_their_folders() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let top = real(&folder);
-        let mut paths = BTreeMap::new();
-        for package in 0..3 {
-            let package = top.join(format!("modules/p{package}"));
-            fs::create_dir_all(&package).expect("made");
-            for file in 0..5 {
-                paths.insert(package.join(format!("f{file}")), (1, file));
-            }
-        }
-        let three: Vec<PathBuf> = by_folders(paths.clone(), 4).into_keys().collect();
-        let packages = ["p0", "p1", "p2"].map(|name| top.join("modules").join(name));
-        assert_eq!(three, packages);
-        let one: Vec<PathBuf> = by_folders(paths, 1).into_keys().collect();
-        assert_eq!(one, [top.join("modules")]);
-    }
-
-    #[test]
-    fn a_link_in_the_place_of_a_protected_folder_fixes_the_top() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let top = real(&folder);
-        fs::create_dir(top.join("real")).expect("made");
-        symlink("real", top.join(".git")).expect("linked");
-        fs::create_dir_all(top.join("work/tree")).expect("made");
-        fs::write(top.join("work/.git"), "gitdir: ../repository\n").expect("written");
-        fs::create_dir(top.join("repository")).expect("made");
-        let found = survey(vec![
-            Root::workspace(&top),
-            Root::workspace(top.join("work")),
-        ])
-        .current();
-        assert_eq!(found.fixed, BTreeSet::from([top.clone()]));
-        assert_eq!(
-            paths(&found),
-            ["real", "repository", "work/.git"].map(|name| top.join(name))
-        );
-    }
-}
+mod tests;

@@ -4,13 +4,14 @@
 //! inside it and the devices are taken aside as detached copies before that, and put
 //! back in their places afterwards, the outermost first.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::CWD;
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use rustix::mount::{
     MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, mount, mount_change,
     move_mount, open_tree,
@@ -55,6 +56,12 @@ pub(super) fn set_up(spec: &Spec) -> Result<(), Failure> {
         // A container may have fewer of them.
         .filter_map(|name| Some((*name, copy(&Path::new("/dev").join(name)).ok()?)))
         .collect();
+    // A device can be written all the same; its mode and its times cannot be changed.
+    for (name, device) in &devices {
+        let attributes = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID;
+        set_mount_attributes(device.as_raw_fd(), Path::new(""), attributes, false)
+            .map_err(|error| Failure::new(format!("protect /dev/{name}"), &error))?;
+    }
     let read_only = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
     set_mount_attributes(libc::AT_FDCWD, Path::new("/"), read_only, true)
         .map_err(|error| Failure::new("make everything read-only", &error))?;
@@ -77,11 +84,13 @@ pub(super) fn set_up(spec: &Spec) -> Result<(), Failure> {
 }
 
 /// Copies of what is writable and of what is protected in it, the outermost first; at
-/// the same path the protection comes last.
+/// the same path the protection comes last. What is pinned is put on itself: a folder
+/// that something is mounted on can be neither renamed nor removed.
 fn pieces(spec: &Spec) -> Result<Vec<Piece>, Failure> {
     let wanted = spec
         .writable
         .iter()
+        .chain(&spec.pinned)
         .map(|path| (path, false))
         .chain(spec.read_only.iter().map(|path| (path, true)));
     let mut wanted: Vec<(&PathBuf, bool)> = wanted.collect();
@@ -108,18 +117,32 @@ fn pieces(spec: &Spec) -> Result<Vec<Piece>, Failure> {
     Ok(pieces)
 }
 
-/// A detached copy of a folder with all that is mounted below it, or of a file.
+/// A detached copy of a folder with all that is mounted below it, or of a file or a link.
 fn copy(path: &Path) -> io::Result<OwnedFd> {
+    let (folder, name) = place(path)?;
     let flags = OpenTreeFlags::OPEN_TREE_CLONE
         | OpenTreeFlags::OPEN_TREE_CLOEXEC
         | OpenTreeFlags::AT_RECURSIVE
         | OpenTreeFlags::AT_SYMLINK_NOFOLLOW;
-    Ok(open_tree(CWD, path, flags)?)
+    Ok(open_tree(folder, name, flags)?)
+}
+
+/// The folder of a path, and the name in it. There are no links on the way when the
+/// server looks; one that came since was put there to lead elsewhere.
+fn place(path: &Path) -> io::Result<(OwnedFd, &OsStr)> {
+    let (folder, name) = match (path.parent(), path.file_name()) {
+        (Some(folder), Some(name)) => (folder, name),
+        _ => (path, OsStr::new(".")),
+    };
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let folder = openat2(CWD, folder, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS)?;
+    Ok((folder, name))
 }
 
 fn put(copy: &OwnedFd, path: &Path) -> io::Result<()> {
+    let (folder, name) = place(path)?;
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
-    Ok(move_mount(copy, "", CWD, path, flags)?)
+    Ok(move_mount(copy, "", folder, name, flags)?)
 }
 
 /// A `/proc` of the new process namespace, read-only: user 0 could change settings of
