@@ -10,6 +10,7 @@
 mod bench;
 mod clients;
 mod lifecycle;
+mod sandbox;
 
 use std::process::ExitCode;
 
@@ -28,6 +29,8 @@ enum Command {
     Clients(clients::Args),
     /// Explore the orders of events in a thread and print what was covered.
     Lifecycle(lifecycle::Args),
+    /// Try to get out of the sandbox, and print what came of it.
+    Sandbox(sandbox::Args),
     /// Measure loomd beside the reference and print ratios.
     Bench(bench::Args),
     /// Play a scenario on loomd and on the reference, and compare what a client sees.
@@ -37,6 +40,7 @@ enum Command {
 fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
         Command::Clients(args) => clients::run(args),
+        Command::Sandbox(args) => sandbox::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Lifecycle(args) => lifecycle::run(&args),
         Command::Compare(args) => bench::compare(args),

@@ -50,6 +50,7 @@ fn arrows() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("rollout", core.clone()),
         ("store", core),
         ("server", libraries),
+        ("hostile", vec!["base", "sandbox"]),
         ("testkit", with_server.clone()),
         ("loomd", with_server),
         ("xtask", vec![]),
