@@ -22,6 +22,8 @@ use crate::way::{End, between, follow};
 
 /// Files and folders that one look goes through at most. What lies beyond is not known.
 const ENTRIES_MAX: usize = 500_000;
+/// What is hidden is looked through for files with other names up to this many entries.
+const HIDDEN_MAX: usize = 10_000;
 /// How deep a look goes.
 const DEPTH_MAX: usize = 64;
 /// Paths that one command gets made read-only at most. Beyond it hard links are taken
@@ -294,12 +296,11 @@ impl Walk {
             .flat_map(|path| between(path, &tops))
             .map(Path::to_owned)
             .collect();
-        let secret: BTreeSet<Identity> = hidden
-            .iter()
-            .filter_map(|path| fs::metadata(path).ok())
-            .filter(Metadata::is_file)
-            .map(|meta| identity(&meta))
-            .collect();
+        let mut secret = BTreeSet::new();
+        let mut left = HIDDEN_MAX;
+        for path in hidden {
+            add_linked(path, &mut secret, &mut left);
+        }
         let mut outside: BTreeMap<PathBuf, Identity> = BTreeMap::new();
         for (id, linked) in self.linked {
             // With all its names inside, it is no file of the outside.
@@ -317,6 +318,29 @@ impl Walk {
             .max(1);
         self.found.read_only.extend(by_folders(outside, room));
         self.found
+    }
+}
+
+/// Adds the files with several names among what is hidden.
+fn add_linked(path: &Path, all: &mut BTreeSet<Identity>, left: &mut usize) {
+    let Ok(meta) = fs::symlink_metadata(path) else {
+        return;
+    };
+    if !meta.is_dir() {
+        if meta.nlink() > 1 {
+            all.insert(identity(&meta));
+        }
+        return;
+    }
+    let Ok(entries) = fs::read_dir(path) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        *left = left.saturating_sub(1);
+        if *left == 0 {
+            return;
+        }
+        add_linked(&entry.path(), all, left);
     }
 }
 

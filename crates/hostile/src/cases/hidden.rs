@@ -33,6 +33,7 @@ pub(super) const CASES: &[Case] = &[
     Case::sh("folder in the workspace, removed and made again", "rm -rf vault; mkdir vault && echo proof").before(VAULT).seen(Oracle::Proof),
     Case::sh("file in the workspace with a second name in it", "cat second-name")
         .before("mkdir $WORK/priv; echo $SECRET > $WORK/priv/secret; ln $WORK/priv/secret $WORK/second-name").seen(Oracle::Secret),
+    Case::sh("file in a hidden folder with a second name in the workspace", "cat second-name").before("ln $HIDDEN/secret $WORK/second-name").seen(Oracle::Secret),
     Case::sh("what another process has open", "cat /proc/$VICTIM/fd/$VSECRET").seen(Oracle::Secret),
     Case::sh("another process's root", "cat /proc/$VICTIM/root$HIDDEN/secret").seen(Oracle::Secret),
     Case::sh("another process's folder", "cat /proc/$VICTIM/cwd/../hidden/secret").seen(Oracle::Secret),
