@@ -2,6 +2,10 @@
 
 use crate::case::{Case, Oracle, Way};
 
+const fn set_user(case: Case) -> Case {
+    case.seen(Oracle::Check("[ -u $WORK/su ]"))
+}
+
 pub(super) const CASES: &[Case] = &[
     Case::sh("write", "echo escaped > $OUT/file"),
     Case::sh("append", "echo escaped >> $OUT/file"),
@@ -173,4 +177,9 @@ fcntl.ioctl(fd, 0x401c5820, bytes(now))",
     Case::py("flags of what is read from", "import fcntl
 flags, = struct.unpack('l', fcntl.ioctl(0, 0x80086601, b'\\0' * 8))
 fcntl.ioctl(0, 0x40086602, struct.pack('l', flags | 0x40))").way(Way::ReadsOutside),
+    set_user(Case::sh("a file that others run as this user", "cp /bin/true su && chmod 4755 su")),
+    set_user(Case::py("the same, by descriptor", "os.fchmod(os.open('su', os.O_RDWR | os.O_CREAT), 0o4755)")),
+    set_user(Case::py("the same, by a folder", "open('su', 'w'); os.chmod('su', 0o4755, dir_fd=os.open('.', os.O_RDONLY))")),
+    set_user(Case::py("the same, by the newest call", "open('su', 'w'); call('fchmodat2', -100, 'su', 0o4755, 0)")),
+    set_user(Case::py("the same, as it is made", "os.umask(0); os.open('su', os.O_WRONLY | os.O_CREAT, 0o4755)")),
 ];

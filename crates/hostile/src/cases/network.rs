@@ -76,6 +76,9 @@ import socket; socket.create_connection(('127.0.0.1', int(E('PORT'))))").root())
     sent(Case::py("datagram by the network", "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'escaped', ('127.0.0.1', int(E('UDP'))))").online().allowed()),
     sent(Case::py("online, local socket without a path", "import socket; socket.socket(socket.AF_UNIX).connect('\\0' + E('ASOCK'))").online()),
     sent(Case::py("online, local datagram to no path", "import socket; socket.socket(socket.AF_UNIX, 2).sendto(b'escaped', '\\0' + E('ADSOCK'))").online()),
+    sent(Case::py("online, local socket by its path", "import socket; socket.socket(socket.AF_UNIX).connect(E('SOCK'))").online()),
+    sent(Case::py("online, local datagram to a path", "import socket; socket.socket(socket.AF_UNIX, 2).sendto(b'escaped', E('DSOCK'))").online()),
+    sent(Case::py("online, local datagram by one end of a pair", "import socket; a, b = socket.socketpair(socket.AF_UNIX, 2); a.sendto(b'escaped', E('DSOCK'))").online()),
     made(Case::py("online, raw", "call('socket', 2, 3, 1); proof()").online().root()),
     made(Case::py("online, raw by IPv6", "call('socket', 10, 3, 58); proof()").online().root()),
     made(Case::py("online, packets", "call('socket', 17, 3, 0x0300); proof()").online().root()),
@@ -83,7 +86,7 @@ import socket; socket.create_connection(('127.0.0.1', int(E('PORT'))))").root())
     made(Case::py("online, kernel's ciphers", "call('socket', 38, 5, 0); proof()").online()),
     made(Case::py("online, families that nobody needs", "for family in range(0, 64):
     for kind in range(1, 11):
-        if family in (1, 2, 10, 16): continue
+        if family in (2, 10, 16): continue
         try: os.close(call('socket', family, kind, 0)); proof()
         except OSError: pass")).online(),
     made(Case::sh("online, a network interface of one's own", "ip link add $(echo $NONCE | tail -c 9) type dummy && ip link del $(echo $NONCE | tail -c 9) && echo proof").online().root()),

@@ -66,14 +66,31 @@ const FORBIDDEN: &[c_long] = &[
     libc::SYS_vhangup,
 ];
 
-/// The families of sockets that may be made where the network may be used. Others lead
-/// to the host of a virtual machine, to devices, or to rarely used parts of the kernel.
-const FAMILIES: [libc::c_int; 4] = [
-    libc::AF_UNIX,
-    libc::AF_INET,
-    libc::AF_INET6,
-    libc::AF_NETLINK,
+/// The families of sockets that may be made where the network may be used. Others lead to
+/// the host of a virtual machine, to devices, or to rarely used parts of the kernel; and
+/// those of the file system to programs outside, such as one that starts containers.
+const FAMILIES: [libc::c_int; 3] = [libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
+
+/// The calls that give a file its mode, with the place of the mode among their arguments.
+const MODES: &[(c_long, u8)] = &[
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_chmod, 1),
+    (libc::SYS_fchmod, 1),
+    (libc::SYS_fchmodat, 2),
+    (libc::SYS_fchmodat2, 2),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_creat, 1),
 ];
+
+/// The calls that make a file if a flag says so, with the places of flags and mode.
+const OPENS: &[(c_long, u8, u8)] = &[
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_open, 1, 2),
+    (libc::SYS_openat, 2, 3),
+];
+
+/// The flags with which the mode of a file to open counts.
+const CREATES: [libc::c_int; 2] = [libc::O_CREAT, libc::O_TMPFILE & !libc::O_DIRECTORY];
 
 /// The bits of a socket's type that are its kind.
 const KIND_MASK: u64 = 0xf;
@@ -102,6 +119,27 @@ fn rules(network: bool) -> Made<Rules> {
     let typing =
         [libc::TIOCSTI, libc::TIOCLINUX].map(|request| SeccompRule::new(vec![equal(1, request)?]));
     rules.insert(libc::SYS_ioctl, typing.into_iter().collect::<Made<_>>()?);
+    // A file that runs with the rights of its owner, who is the server's user, is a way
+    // in for every other user of the machine.
+    let set_user = |place| masked(place, libc::S_ISUID.into(), libc::S_ISUID.into());
+    for (call, mode) in MODES {
+        rules.insert(*call, vec![SeccompRule::new(vec![set_user(*mode)?])?]);
+    }
+    for (call, flags, mode) in OPENS {
+        let creating = CREATES.map(|flag| {
+            let flag = u64::from(flag.unsigned_abs());
+            SeccompRule::new(vec![masked(*flags, flag, flag)?, set_user(*mode)?])
+        });
+        rules.insert(*call, creating.into_iter().collect::<Made<_>>()?);
+    }
+    // A datagram can be sent to any name, also on one of a pair; `SOCK_RAW` means the same
+    // here. Pairs of streams are harmless.
+    let mut datagrams = Vec::new();
+    for kind in [libc::SOCK_DGRAM, libc::SOCK_RAW] {
+        let kind = masked(1, KIND_MASK, u64::from(kind.unsigned_abs()))?;
+        datagrams.push(SeccompRule::new(vec![kind])?);
+    }
+    rules.insert(libc::SYS_socketpair, datagrams.clone());
     if network {
         let mut other = Vec::new();
         for family in FAMILIES {
@@ -117,18 +155,11 @@ fn rules(network: bool) -> Made<Rules> {
     }
     // Also a socket that has a name in the file system is somebody else's.
     rules.insert(libc::SYS_connect, Vec::new());
-    // Connected pairs are harmless. A datagram can be sent to any name, so there are
-    // none of them; `SOCK_RAW` means the same here.
     let unix = u64::from(libc::AF_UNIX.unsigned_abs());
-    for call in [libc::SYS_socket, libc::SYS_socketpair] {
-        let foreign = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, unix)?;
-        let mut refused = vec![SeccompRule::new(vec![foreign])?];
-        for kind in [libc::SOCK_DGRAM, libc::SOCK_RAW] {
-            let kind = masked(1, KIND_MASK, u64::from(kind.unsigned_abs()))?;
-            refused.push(SeccompRule::new(vec![kind])?);
-        }
-        rules.insert(call, refused);
-    }
+    let foreign = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, unix)?;
+    let mut refused = vec![SeccompRule::new(vec![foreign])?];
+    refused.extend(datagrams);
+    rules.insert(libc::SYS_socket, refused);
     Ok(rules)
 }
 
