@@ -89,22 +89,29 @@ pub fn verdict(status: &[u8]) -> Result<(), Error> {
     match failure.errno {
         Some(errno) if failure.is_start() => Err(io::Error::from_raw_os_error(errno).into()),
         _ => {
-            let hint = if failure.step == NAMESPACES { HINT } else { "" };
+            let hint = if is_refused(&failure) { HINT } else { "" };
             let text = format!("cannot {}: {}{hint}", failure.step, failure.text);
             Err(Error::Unavailable(text))
         }
     }
 }
 
-/// The step that kernels and containers refuse.
+/// The steps that kernels and containers refuse.
 pub(crate) const NAMESPACES: &str = "make namespaces";
+/// The same where namespaces are allowed, and then nothing inside.
+pub(crate) const MOUNTS_APART: &str = "keep mounts apart";
+
+/// Whether it is this machine that lets no ordinary program make namespaces.
+pub(crate) fn is_refused(failure: &Failure) -> bool {
+    failure.step == NAMESPACES || failure.step == MOUNTS_APART
+}
 
 /// What can be done where namespaces are refused.
 const HINT: &str = ". This machine, or the container around it, lets no ordinary program make \
                     user namespaces (look at the settings kernel.unprivileged_userns_clone, \
                     kernel.apparmor_restrict_unprivileged_userns, user.max_user_namespaces, and \
-                    at the seccomp profile of the container). Allow them, or, if the machine as \
-                    a whole may be changed freely, choose the sandbox `danger-full-access`";
+                    at the seccomp profile of the container). Allow them, or install bubblewrap, \
+                    or, if the machine as a whole may be changed freely, choose the sandbox `danger-full-access`";
 
 /// The answer of a system that loomd cannot confine programs on.
 #[cfg(not(any(target_os = "linux", target_os = "macos")))]
@@ -125,7 +132,11 @@ impl Backend for Unsupported {
 /// The name by which the helper knows that it is meant.
 pub(crate) const HELPER_NAME: &str = "loomd-sandbox";
 
-/// Whether a process that was called so is the helper.
-pub(crate) fn is_helper(name: &OsStr) -> bool {
+/// The first argument of a helper that finds itself in namespaces already.
+pub(crate) const INSIDE: &str = "--loomd-sandbox-inside";
+
+/// Whether a process with this name and first argument is the helper.
+pub(crate) fn is_helper(name: &OsStr, first: Option<&OsStr>) -> bool {
     Path::new(name).file_name() == Some(OsStr::new(HELPER_NAME))
+        || first == Some(OsStr::new(INSIDE))
 }

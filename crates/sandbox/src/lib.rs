@@ -7,6 +7,7 @@
 //! - `policy`: what may be touched; also answers what a path would mean.
 //! - `survey`, `way`, `placeholder`: what is in the writable folders that must not be written.
 //! - `namespaces` and `helper` (Linux): mounts, namespaces, Landlock, seccomp.
+//! - `bubblewrap` (Linux): the same where only that program may make namespaces.
 //! - `seatbelt` (macOS): the system's own sandbox, by a policy text.
 //!
 //! The helper is this program again, under another name: whoever uses the crate calls
@@ -14,6 +15,8 @@
 //! Deliberately absent: whether something needs a sandbox, and who is asked.
 
 mod backend;
+#[cfg(target_os = "linux")]
+mod bubblewrap;
 #[cfg(target_os = "linux")]
 mod helper;
 #[cfg(target_os = "linux")]
@@ -64,6 +67,16 @@ impl Sandbox {
     pub fn with_helper(helper: PathBuf, clock: Arc<dyn Clock>) -> Self {
         Self {
             backend: backend_of(helper, clock),
+        }
+    }
+
+    /// The same with bubblewrap doing what it can, also where it is not needed.
+    #[cfg(target_os = "linux")]
+    #[must_use]
+    pub fn with_bubblewrap(helper: PathBuf, bubblewrap: PathBuf, clock: Arc<dyn Clock>) -> Self {
+        let way = namespaces::Way::Bubblewrap(bubblewrap);
+        Self {
+            backend: Box::new(namespaces::Namespaces::new(helper, clock).going(way)),
         }
     }
 
@@ -132,9 +145,9 @@ fn backend_of(_helper: PathBuf, _clock: Arc<dyn Clock>) -> Box<dyn Backend> {
 /// anything starts a thread.
 #[must_use]
 pub fn is_helper_call() -> bool {
-    std::env::args_os()
-        .next()
-        .is_some_and(|name| backend::is_helper(&name))
+    let mut args = std::env::args_os();
+    let (name, first) = (args.next(), args.next());
+    name.is_some_and(|name| backend::is_helper(&name, first.as_deref()))
 }
 
 /// Runs the helper; `tasks` are the functions that can run confined.

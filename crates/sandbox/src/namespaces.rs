@@ -6,22 +6,27 @@
 )]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, Seek as _, Write as _};
+use std::io::{self, PipeReader, Read as _, Seek as _, Write as _};
 use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use loomd_base::Clock;
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::{FdFlags, fcntl_setfd};
 
-use crate::backend::{Backend, Confined, Error, Guard, HELPER_NAME, Job, What};
+use crate::backend::{
+    Backend, Confined, Error, Guard, HELPER_NAME, Job, NAMESPACES, What, is_refused,
+};
+use crate::bubblewrap;
 use crate::placeholder::Placeholders;
 use crate::policy::{Policy, Root};
 use crate::spec::Spec;
+use crate::status::{Failure, STATUS_BYTES_MAX};
 use crate::survey::{Found, Survey};
 use crate::way::{End, between, follow};
 
@@ -38,6 +43,24 @@ pub(crate) struct Namespaces {
     clock: Arc<dyn Clock>,
     surveys: Mutex<Surveys>,
     placeholders: Arc<Placeholders>,
+    /// Found out with the first command.
+    way: OnceLock<Way>,
+}
+
+/// Who makes the namespaces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// The helper.
+    Own,
+    /// This bubblewrap, since the helper may not.
+    Bubblewrap(PathBuf),
+}
+
+/// A command with what belongs to it.
+struct Start {
+    command: Command,
+    fds: Vec<OwnedFd>,
+    status: PipeReader,
 }
 
 /// What a survey is of: roots, and what is hidden in them.
@@ -56,7 +79,87 @@ impl Namespaces {
             clock,
             surveys: Mutex::default(),
             placeholders: Arc::default(),
+            way: OnceLock::new(),
         }
+    }
+
+    /// With its way decided.
+    pub(crate) fn going(mut self, way: Way) -> Self {
+        self.way = OnceLock::from(way);
+        self
+    }
+
+    /// The way that works on this machine; the helper's own if none does, which then says
+    /// why.
+    fn way(&self) -> &Way {
+        self.way.get_or_init(|| {
+            if !matches!(self.attempt(&Way::Own), Ok(Err(failure)) if is_refused(&failure)) {
+                return Way::Own;
+            }
+            let found = bubblewrap::find(std::env::var_os("PATH").as_deref());
+            let way = found.map(Way::Bubblewrap);
+            match way.filter(|way| matches!(self.attempt(way), Ok(Ok(())))) {
+                Some(way) => {
+                    tracing::info!(?way, "only bubblewrap may make namespaces here");
+                    way
+                }
+                None => Way::Own,
+            }
+        })
+    }
+
+    /// Runs a program that does nothing; the inner result is what the helper says.
+    fn attempt(&self, way: &Way) -> io::Result<Result<(), Failure>> {
+        let spec = Spec {
+            folder: "/".into(),
+            ..Spec::default()
+        };
+        let started = self.start(way, &spec, &["true".into()])?;
+        let (mut command, fds, mut status) = (started.command, started.fds, started.status);
+        let mut child = command.stdin(Stdio::null()).spawn()?;
+        drop(fds);
+        let mut told = Vec::new();
+        status
+            .by_ref()
+            .take(STATUS_BYTES_MAX)
+            .read_to_end(&mut told)?;
+        let ended = child.wait()?;
+        Ok(match serde_json::from_slice(&told) {
+            Ok(failure) => Err(failure),
+            // Bubblewrap itself may have been refused, which it tells nobody but people.
+            Err(_) if !ended.success() => {
+                let error = io::Error::other("it did not start");
+                Err(Failure::new(NAMESPACES, &error))
+            }
+            Err(_) => Ok(()),
+        })
+    }
+
+    /// The command that does what `spec` says.
+    fn start(&self, way: &Way, spec: &Spec, argv: &[OsString]) -> io::Result<Start> {
+        let orders = in_memory(spec)?;
+        let (status, told) = io::pipe()?;
+        let told = OwnedFd::from(told);
+        let fds = [orders.as_raw_fd(), told.as_raw_fd()];
+        let mut command = match way {
+            Way::Own => {
+                let mut command = Command::new(&self.helper);
+                command.arg0(HELPER_NAME).args(fds.map(|fd| fd.to_string()));
+                command
+            }
+            Way::Bubblewrap(path) => {
+                // Its name for the running program would mean bubblewrap itself.
+                let helper = self.helper.canonicalize()?;
+                bubblewrap::command(path, &helper, spec, fds)
+            }
+        };
+        command.args(argv).current_dir("/");
+        open_to_child(&mut command, fds);
+        Ok(Start {
+            command,
+            fds: vec![orders, told],
+            status,
+        })
     }
 
     /// What is in the roots that must not be written.
@@ -126,26 +229,18 @@ impl Backend for Namespaces {
                 What::Program(_) => None,
             },
         };
-        let spec = in_memory(&spec)?;
-        let (status, told) = io::pipe()?;
-        let told = OwnedFd::from(told);
-        let mut command = Command::new(&self.helper);
-        command
-            .arg0(HELPER_NAME)
-            .arg(spec.as_raw_fd().to_string())
-            .arg(told.as_raw_fd().to_string())
-            .current_dir("/");
-        if let What::Program(argv) = job.what {
-            command.args(argv);
-        }
-        open_to_child(&mut command, [spec.as_raw_fd(), told.as_raw_fd()]);
+        let argv = match job.what {
+            What::Program(argv) => argv,
+            What::Task(_) => &[],
+        };
+        let start = self.start(self.way(), &spec, argv)?;
         Ok(Confined {
-            command,
+            command: start.command,
             guard: Guard {
                 _held: Some(held),
-                fds: vec![spec, told],
+                fds: start.fds,
             },
-            status: Some(status),
+            status: Some(start.status),
         })
     }
 

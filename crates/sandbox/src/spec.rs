@@ -1,6 +1,6 @@
 //! What the server tells the helper: a finished list of steps, nothing to decide.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -26,4 +26,18 @@ pub(crate) struct Spec {
     pub(crate) terminal: bool,
     /// A function of the helper to run instead of a program.
     pub(crate) task: Option<String>,
+}
+
+impl Spec {
+    /// What is to be put in place, and whether read-only: the outermost first; at the same
+    /// path the protection comes last. What is pinned is put on itself: a folder that
+    /// something is mounted on can be neither renamed nor removed.
+    pub(crate) fn pieces(&self) -> Vec<(&Path, bool)> {
+        let open = self.writable.iter().chain(&self.pinned);
+        let open = open.map(|path| (path.as_path(), false));
+        let protected = self.read_only.iter().map(|path| (path.as_path(), true));
+        let mut pieces: Vec<(&Path, bool)> = open.chain(protected).collect();
+        pieces.sort_by_key(|(path, protected)| (path.components().count(), *protected));
+        pieces
+    }
 }

@@ -36,6 +36,21 @@ pub(super) fn run(job: Job<'_>, outer: PipeReader) -> u8 {
     }
 }
 
+/// Does what is left to do in namespaces that somebody else made, and becomes the program.
+pub(super) fn run_inside(job: Job<'_>) -> ! {
+    sys::new_keyring();
+    let confined = enter(&job.spec)
+        .and_then(|()| privileges::have_none())
+        .and_then(|()| restrict(&job.spec));
+    match confined {
+        Ok(()) => become_program(job),
+        Err(failure) => {
+            failure.tell(&job.status);
+            sys::exit(FAILED)
+        }
+    }
+}
+
 fn confine(spec: &Spec, outer: &PipeReader) -> Result<(), Failure> {
     set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(|error| Failure::new("be ended with the server", &error.into()))?;
@@ -43,15 +58,25 @@ fn confine(spec: &Spec, outer: &PipeReader) -> Result<(), Failure> {
         sys::exit(FAILED);
     }
     mounts::set_up(spec)?;
-    streams::open_again();
-    std::env::set_current_dir(&spec.folder).map_err(|error| Failure::new(START, &error))?;
+    enter(spec)?;
     privileges::give_up()?;
-    landlock::restrict(spec)?;
-    filter::apply(spec.network)?;
+    restrict(spec)?;
     // Otherwise the program could trace this process, and take its promise back to end
     // with the server. With the next program that is run this ends.
     set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .map_err(|error| Failure::new("be closed to the program", &error.into()))
+}
+
+/// Takes its place in what is mounted.
+fn enter(spec: &Spec) -> Result<(), Failure> {
+    streams::open_again();
+    std::env::set_current_dir(&spec.folder).map_err(|error| Failure::new(START, &error))
+}
+
+/// Raises the walls that are not made of mounts.
+fn restrict(spec: &Spec) -> Result<(), Failure> {
+    landlock::restrict(spec)?;
+    filter::apply(spec.network)
 }
 
 /// Whether the outer process ended before its death could have been signalled.

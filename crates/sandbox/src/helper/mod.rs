@@ -29,6 +29,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 
+use crate::backend::INSIDE;
 use crate::spec::Spec;
 use crate::status::Failure;
 
@@ -42,7 +43,8 @@ const FAILED: u8 = 125;
 
 /// Runs the helper.
 pub(crate) fn run(tasks: &[Task]) -> ExitCode {
-    let mut args = std::env::args_os().skip(1);
+    let mut args = std::env::args_os().skip(1).peekable();
+    let is_inside = args.next_if(|first| first == INSIDE).is_some();
     let (Some(spec), Some(status)) = (args.next(), args.next()) else {
         return ExitCode::from(FAILED);
     };
@@ -65,6 +67,9 @@ pub(crate) fn run(tasks: &[Task]) -> ExitCode {
         tasks,
         status,
     };
+    if is_inside {
+        first::run_inside(job);
+    }
     ExitCode::from(outer::run(job))
 }
 

@@ -18,6 +18,7 @@ use rustix::mount::{
 };
 
 use super::sys::set_mount_attributes;
+use crate::backend::MOUNTS_APART;
 use crate::spec::Spec;
 use crate::status::Failure;
 
@@ -49,7 +50,7 @@ struct Piece {
 /// Sets everything up.
 pub(super) fn set_up(spec: &Spec) -> Result<(), Failure> {
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
-    mount_change("/", private).map_err(failed("keep mounts apart", Path::new("/")))?;
+    mount_change("/", private).map_err(|error| Failure::new(MOUNTS_APART, &error.into()))?;
     let pieces = pieces(spec)?;
     let devices: Vec<(&str, OwnedFd)> = DEVICES
         .iter()
@@ -83,20 +84,11 @@ pub(super) fn set_up(spec: &Spec) -> Result<(), Failure> {
     .map_err(|error| Failure::new("make /dev read-only", &error))
 }
 
-/// Copies of what is writable and of what is protected in it, the outermost first; at
-/// the same path the protection comes last. What is pinned is put on itself: a folder
-/// that something is mounted on can be neither renamed nor removed.
+/// Copies of what is writable and of what is protected in it, in the order in which they
+/// are put in place.
 fn pieces(spec: &Spec) -> Result<Vec<Piece>, Failure> {
-    let wanted = spec
-        .writable
-        .iter()
-        .chain(&spec.pinned)
-        .map(|path| (path, false))
-        .chain(spec.read_only.iter().map(|path| (path, true)));
-    let mut wanted: Vec<(&PathBuf, bool)> = wanted.collect();
-    wanted.sort_by_key(|(path, protected)| (path.components().count(), *protected));
-    let mut pieces = Vec::with_capacity(wanted.len());
-    for (path, protected) in wanted {
+    let mut pieces = Vec::new();
+    for (path, protected) in spec.pieces() {
         let copy = match copy(path) {
             Ok(copy) => copy,
             // It went since the server looked. What is not there cannot be written.
@@ -110,7 +102,7 @@ fn pieces(spec: &Spec) -> Result<Vec<Piece>, Failure> {
         set_mount_attributes(copy.as_raw_fd(), Path::new(""), attributes, true)
             .map_err(|error| Failure::new(step("protect", path), &error))?;
         pieces.push(Piece {
-            path: path.clone(),
+            path: path.to_owned(),
             copy,
         });
     }
@@ -227,11 +219,6 @@ fn hide(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
     }
-}
-
-fn failed(what: &'static str, path: &Path) -> impl FnOnce(rustix::io::Errno) -> Failure + use<> {
-    let step = step(what, path);
-    move |error| Failure::new(step, &error.into())
 }
 
 fn step(what: &str, path: &Path) -> String {

@@ -16,8 +16,8 @@ const NO_ROOT: CapabilitiesSecureBits = CapabilitiesSecureBits::NO_ROOT
     .union(CapabilitiesSecureBits::NO_SETUID_FIXUP_LOCKED)
     .union(CapabilitiesSecureBits::KEEP_CAPS_LOCKED);
 
+/// Gives up what the maker of the namespaces has in them.
 pub(super) fn give_up() -> Result<(), Failure> {
-    let failed = |error: rustix::io::Errno| Failure::new("give up privileges", &error.into());
     set_capabilities_secure_bits(NO_ROOT).map_err(failed)?;
     clear_ambient_capability_set().map_err(failed)?;
     for capability in CapabilitySet::all() {
@@ -27,6 +27,11 @@ pub(super) fn give_up() -> Result<(), Failure> {
             Err(error) => return Err(failed(error)),
         }
     }
+    have_none()
+}
+
+/// Sees to it that there are none, and that no program brings any.
+pub(super) fn have_none() -> Result<(), Failure> {
     let none = CapabilitySets {
         effective: CapabilitySet::empty(),
         permitted: CapabilitySet::empty(),
@@ -34,4 +39,8 @@ pub(super) fn give_up() -> Result<(), Failure> {
     };
     set_capabilities(None, none).map_err(failed)?;
     set_no_new_privs(true).map_err(failed)
+}
+
+fn failed(error: rustix::io::Errno) -> Failure {
+    Failure::new("give up privileges", &error.into())
 }

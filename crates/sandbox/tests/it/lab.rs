@@ -46,6 +46,19 @@ impl Lab {
         }
     }
 
+    /// The same by bubblewrap; nothing where it is not installed.
+    pub(crate) fn by_bubblewrap() -> Option<Self> {
+        let bubblewrap = PathBuf::from("/usr/bin/bwrap");
+        bubblewrap.is_file().then(|| Self {
+            sandbox: Sandbox::with_bubblewrap(
+                env!("CARGO_BIN_EXE_loomd-sandbox").into(),
+                bubblewrap,
+                Arc::new(SystemClock::default()),
+            ),
+            ..Self::new()
+        })
+    }
+
     /// Runs a script in the workspace, confined.
     pub(crate) fn sh(&self, script: &str) -> Result<Output, Error> {
         let argv = ["/bin/bash", "-c", script].map(OsString::from);

@@ -96,3 +96,36 @@ fn two_roots_may_lie_in_each_other() {
     lab.prints("echo x > .git/worktree/f");
     lab.fails("echo x > .git/f");
 }
+
+#[test]
+fn bubblewrap_confines_as_well() {
+    let Some(mut lab) = Lab::by_bubblewrap() else {
+        eprintln!("bubblewrap is not installed; nothing was tried");
+        return;
+    };
+    fs::write(lab.outside.join("secret"), "x").expect("written");
+    fs::create_dir_all(lab.work.join("sub/.git")).expect("made");
+    lab.policy.hidden.push(lab.outside.join("secret"));
+    lab.prints("echo x > f && mkdir d && mv f d/ && [ \"$(ps -e | wc -l)\" -lt 10 ]");
+    for script in [
+        "echo x > $OUT/f",
+        "mkdir .git/x",
+        "echo x > sub/.git/f",
+        "mv sub moved",
+        "grep -q x $OUT/secret",
+        "echo x > /proc/sys/kernel/hostname",
+        "python3 -c 'import socket; socket.socket(socket.AF_INET)'",
+        "unshare -Ur true",
+    ] {
+        lab.fails(&format!("OUT={}; {script}", lab.outside.display()));
+    }
+    let output = lab.sh("echo out; echo err >&2; exit 7").expect("it runs");
+    assert_eq!(
+        (output.stdout, output.status.code()),
+        (b"out\n".to_vec(), Some(7))
+    );
+    match lab.run(&["/no/such/program".into()], &lab.work) {
+        Err(Error::Start(error)) => assert_eq!(error.kind(), io::ErrorKind::NotFound),
+        other => panic!("{other:?}"),
+    }
+}
