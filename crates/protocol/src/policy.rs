@@ -14,7 +14,9 @@ use crate::wire::{null_default, reasoning_effort};
 pub enum AskForApproval {
     /// Ask for everything that is not known to be harmless.
     Untrusted,
-    /// Ask when the model asks for more than its sandbox allows.
+    /// Ask when the model asks for more than its sandbox allows. `on-failure` of 0.131 is
+    /// read as this one, as it is in configuration files.
+    #[serde(alias = "on-failure")]
     OnRequest,
     /// Ask by kind; experimental, `askForApproval.granular` at the gate.
     Granular {

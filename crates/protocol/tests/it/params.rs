@@ -104,7 +104,7 @@ fn names_the_unknown_variant_and_the_known_ones() {
     );
     refused::<ThreadStart>(
         r#"{"approvalPolicy":{"x":1}}"#,
-        "unknown variant `x`, expected one of `untrusted`, `on-request`, `granular`, `never`",
+        "unknown variant `x`, expected one of `untrusted`, `on-failure`, `on-request`, `granular`, `never`",
     );
     refused::<ThreadList>(
         r#"{"cwd":5}"#,
