@@ -91,6 +91,7 @@ fn is_gone(outer: &PipeReader) -> bool {
 
 /// Becomes the program, or runs the task in its place.
 fn become_program(job: Job<'_>) -> ! {
+    sys::unblock_signals();
     let prepared = setsid()
         .map_err(io::Error::from)
         .and_then(|_| match job.spec.terminal {
@@ -107,7 +108,6 @@ fn become_program(job: Job<'_>) -> ! {
             None => io::ErrorKind::Unsupported.into(),
         },
         (Ok(()), None) => match job.argv.split_first() {
-            // The standard library gives the program an empty signal mask.
             Some((program, args)) => Command::new(program).args(args).exec(),
             None => io::ErrorKind::InvalidInput.into(),
         },

@@ -101,10 +101,24 @@ pub(super) fn set_mount_attributes(
 
 /// Blocks every signal, so that they are only taken by [`next_signal`].
 pub(super) fn block_signals() {
-    let all = all_signals();
+    set_mask(&all_signals());
+}
+
+/// Blocks none any more, for the program, which inherits it.
+pub(super) fn unblock_signals() {
+    // SAFETY: a set of signals is plain numbers, and is filled before it is used.
+    let none = unsafe {
+        let mut none = std::mem::zeroed();
+        libc::sigemptyset(&raw mut none);
+        none
+    };
+    set_mask(&none);
+}
+
+fn set_mask(mask: &libc::sigset_t) {
     // SAFETY: the set is initialised, and nothing is written back.
     unsafe {
-        libc::sigprocmask(libc::SIG_SETMASK, &raw const all, std::ptr::null_mut());
+        libc::sigprocmask(libc::SIG_SETMASK, mask, std::ptr::null_mut());
     }
 }
 

@@ -26,7 +26,7 @@ const LEAVE: &str = "
 const LEFT: usize = 5;
 
 /// What runs in a folder, which a test has for itself.
-fn running_in(folder: &Path) -> Vec<u32> {
+pub(crate) fn running_in(folder: &Path) -> Vec<u32> {
     let folder = folder.canonicalize().expect("a folder");
     std::fs::read_dir("/proc")
         .expect("a list")

@@ -3,6 +3,7 @@
 //! Nothing waits for time: commands wait for input or for a pipe, tests for events.
 
 mod asks;
+mod confined;
 mod exec;
 mod leaving;
 mod life;

@@ -31,6 +31,7 @@ pub(crate) struct Tools {
     pub(crate) events: mpsc::Receiver<TurnEvent>,
     pub(crate) folder: TempDir,
     calls: usize,
+    sandbox_policy: SandboxPolicy,
     /// Everything that was received.
     pub(crate) log: Vec<Told>,
 }
@@ -73,8 +74,21 @@ impl Tools {
             events,
             folder,
             calls: 0,
+            sandbox_policy: SandboxPolicy::DangerFullAccess,
             log: Vec::new(),
         }
+    }
+
+    /// One whose commands may write its folder alone.
+    pub(crate) fn confined() -> Self {
+        let mut tools = Self::new();
+        tools.sandbox_policy = SandboxPolicy::WorkspaceWrite {
+            network_access: false,
+            writable_roots: Vec::new(),
+            exclude_tmpdir_env_var: true,
+            exclude_slash_tmp: true,
+        };
+        tools
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -96,7 +110,7 @@ impl Tools {
             turn_id: turn.into(),
             cwd: self.folder.path().to_owned(),
             approval_policy: policy,
-            sandbox_policy: SandboxPolicy::DangerFullAccess,
+            sandbox_policy: self.sandbox_policy.clone(),
         })
     }
 
