@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::backend::INSIDE;
-use crate::spec::Spec;
+use crate::spec::{Kind, Spec};
 
 /// The program.
 const NAME: &str = "bwrap";
@@ -47,29 +47,41 @@ pub(crate) fn command(bubblewrap: &Path, helper: &Path, spec: &Spec, fds: [RawFd
     command
 }
 
-/// What is mounted, in order: everything read-only, then what is writable and what is
-/// protected in it, the outermost first, then what the system needs, then what is hidden.
+/// What is mounted, in order: everything, what the system needs, and then what is writable,
+/// protected or hidden, the outermost first.
 fn mounts(spec: &Spec) -> Vec<OsString> {
     let mut args: Vec<OsString> = Vec::new();
-    let mut bind = |how: &str, path: &Path| {
-        args.push(how.into());
-        args.extend([path.as_os_str().to_owned(), path.as_os_str().to_owned()]);
-    };
-    bind("--ro-bind", Path::new("/"));
-    for (path, protected) in spec.pieces() {
-        // It cannot mount on a link; see above.
-        if !path.is_symlink() {
-            bind(if protected { "--ro-bind" } else { "--bind-try" }, path);
-        }
-    }
-    args.extend(["--proc", "/proc", "--remount-ro", "/proc", "--dev", "/dev"].map(OsString::from));
-    for path in &spec.hidden {
-        let words: &[&str] = match path.is_dir() {
-            true => &["--perms", "000", "--tmpfs"],
-            false => &["--ro-bind", "/dev/null"],
-        };
+    let mut add = |words: &[&str], paths: &[&Path]| {
         args.extend(words.iter().map(OsString::from));
-        args.push(path.as_os_str().to_owned());
+        args.extend(paths.iter().map(|path| path.as_os_str().to_owned()));
+    };
+    let root = Path::new("/");
+    match spec.is_open() {
+        true => add(&["--bind"], &[root, root]),
+        false => add(&["--ro-bind"], &[root, root]),
+    }
+    add(
+        &["--proc", "/proc", "--remount-ro", "/proc", "--dev", "/dev"],
+        &[],
+    );
+    let pieces = spec.pieces();
+    for (path, kind) in &pieces {
+        match kind {
+            // It cannot mount on a link; see above.
+            _ if path.is_symlink() => {}
+            Kind::Writable => add(&["--bind-try"], &[path, path]),
+            Kind::ReadOnly => add(&["--ro-bind"], &[path, path]),
+            Kind::Hidden if !path.is_dir() => add(&["--ro-bind", "/dev/null"], &[path]),
+            Kind::Hidden => {
+                let mut shown = pieces.iter().filter(|(_, kind)| *kind != Kind::Hidden);
+                // What is let through inside must be reached.
+                let mode = match shown.any(|(inside, _)| inside.starts_with(path)) {
+                    true => "111",
+                    false => "000",
+                };
+                add(&["--perms", mode, "--tmpfs"], &[path]);
+            }
+        }
     }
     args
 }

@@ -5,6 +5,7 @@
 //! a fallback to less.
 //!
 //! - `policy`: what may be touched; also answers what a path would mean.
+//! - `rules`: what the paths of a policy stand for on this disk, and keeping it so.
 //! - `survey`, `way`, `placeholder`: what is in the writable folders that must not be written.
 //! - `namespaces` and `helper` (Linux): mounts, namespaces, Landlock, seccomp.
 //! - `bubblewrap` (Linux): the same where only that program may make namespaces.
@@ -23,6 +24,8 @@ mod helper;
 mod namespaces;
 mod placeholder;
 mod policy;
+#[cfg(target_os = "linux")]
+mod rules;
 mod seatbelt;
 mod spec;
 mod status;

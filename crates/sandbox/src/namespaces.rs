@@ -24,7 +24,8 @@ use crate::backend::{
 };
 use crate::bubblewrap;
 use crate::placeholder::Placeholders;
-use crate::policy::{Policy, Root};
+use crate::policy::{Policy, Root, RootKind};
+use crate::rules::Rules;
 use crate::spec::Spec;
 use crate::status::{Failure, STATUS_BYTES_MAX};
 use crate::survey::{Found, Survey};
@@ -196,32 +197,48 @@ impl Namespaces {
 impl Backend for Namespaces {
     fn command(&self, policy: &Policy, job: &Job<'_>) -> Result<Confined, Error> {
         let roots = real_roots(&policy.writable);
-        let hidden: Vec<PathBuf> = real(&policy.hidden).collect();
-        let kept: Vec<PathBuf> = real(&policy.read_only).collect();
-        let found = if roots.is_empty() {
-            Found::default()
-        } else {
-            self.found((roots.clone(), hidden.clone()))
+        let guarded: Vec<Root> = roots
+            .iter()
+            .filter(|root| root.kind != RootKind::Open)
+            .cloned()
+            .collect();
+        let searched: Vec<Root> = guarded
+            .iter()
+            .filter(|root| root.path.is_dir())
+            .cloned()
+            .collect();
+        let mut found = match searched.is_empty() {
+            true => Found::default(),
+            false => self.found((searched, real(&policy.hidden).collect())),
         };
-        let pinned = pinned(&roots, &[&hidden, &kept], &found);
-        let absent: Vec<PathBuf> = found.absent.into_iter().collect();
+        // Who names a protected folder as a root means it.
+        let named: BTreeSet<&PathBuf> = roots.iter().map(|root| &root.path).collect();
+        found.read_only.retain(|path, _| !named.contains(path));
+        let rules = Rules::of(policy, &roots, &mut found.fixed)?;
+        let others = [&rules.hidden, &rules.read_only, &rules.absent];
+        let pinned = pinned(&guarded, &others.map(Vec::as_slice), &found);
+        let mut absent: Vec<PathBuf> = found.absent.into_iter().chain(rules.absent).collect();
+        absent.sort();
+        absent.dedup();
         let held = self.placeholders.hold(&absent).map_err(|error| {
             Error::Unavailable(format!(
                 "no folder can be made that keeps the place of a protected one: {error}"
             ))
         })?;
+        // Where none could be made, the program can make nothing either.
+        absent.retain(|path| path.symlink_metadata().is_ok());
+        let mut read_only: Vec<PathBuf> = found.read_only.into_keys().collect();
+        read_only.extend(absent);
+        read_only.extend(rules.read_only);
+        let mut hidden = rules.hidden;
+        hidden.extend(found.hidden.into_keys());
         let spec = Spec {
             folder: job.folder.to_owned(),
             writable: roots.into_iter().map(|root| root.path).collect(),
-            read_only: found
-                .read_only
-                .into_keys()
-                .chain(absent)
-                .chain(kept)
-                .collect(),
+            read_only,
             pinned,
             fixed: found.fixed.into_iter().collect(),
-            hidden: hidden.into_iter().chain(found.hidden.into_keys()).collect(),
+            hidden,
             network: policy.network,
             terminal: job.terminal,
             task: match job.what {
@@ -282,9 +299,9 @@ fn real_roots(roots: &[Root]) -> Vec<Root> {
             let End::There(path) = way.end else {
                 return None;
             };
-            let usable = path.is_dir() && !is_replaced(&path);
+            let usable = path.is_dir() || path.is_file();
             let kind = root.kind;
-            usable.then_some((Root { path, kind }, way.links))
+            (usable && !is_replaced(&path)).then_some((Root { path, kind }, way.links))
         })
         .collect();
     let tops: Vec<PathBuf> = found.iter().map(|(root, _)| root.path.clone()).collect();

@@ -29,7 +29,8 @@ pub(crate) struct Held {
 }
 
 impl Placeholders {
-    /// Makes folders in these places, or shares those that are there.
+    /// Makes folders in these places, or shares those that are there. A place that this
+    /// user may not write is left alone: the program may not either.
     ///
     /// # Errors
     /// When one cannot be made and nothing else is there; none is left then.
@@ -75,6 +76,14 @@ fn make(path: &Path) -> io::Result<Option<File>> {
                 if !is_placeholder(path) {
                     return Ok(None);
                 }
+            }
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+                ) =>
+            {
+                return Ok(None);
             }
             Err(error) => return Err(error),
         }

@@ -1,6 +1,7 @@
 //! What a confined program may touch, in the sandbox's own words. Pure but for looking
 //! at what a path really names.
 
+use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 /// The folders of tools and agents that stay read-only at the top of every writable
@@ -9,11 +10,16 @@ use std::path::{Component, Path, PathBuf};
 pub const PROTECTED: [&str; 4] = [".git", ".codex", ".agents", ".aws"];
 
 /// What a confined program may touch. Everything may be read but what is hidden.
+///
+/// The three lists may nest in any way: what lies innermost decides about what is below it.
+/// For the same path `hidden` comes before `read_only`, and that before `writable`. All
+/// paths are absolute.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Policy {
-    /// What may be written; nothing if empty. Folders that are not there are left out.
+    /// Folders, and single files, that may be written; nothing if empty. What is not there
+    /// is left out.
     pub writable: Vec<Root>,
-    /// Folders that stay read-only wherever they lie.
+    /// Files and folders that may be read only.
     pub read_only: Vec<PathBuf>,
     /// Files and folders that may not even be read.
     pub hidden: Vec<PathBuf>,
@@ -38,6 +44,9 @@ pub enum RootKind {
     Workspace,
     /// A folder for temporary files: protected names count at its top only.
     Temporary,
+    /// Anything else: nothing is protected by its name, and a file with a second name
+    /// elsewhere may be written.
+    Open,
 }
 
 impl Root {
@@ -58,6 +67,26 @@ impl Root {
             kind: RootKind::Temporary,
         }
     }
+
+    /// Anything else.
+    #[must_use]
+    pub fn open(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            kind: RootKind::Open,
+        }
+    }
+}
+
+/// What the innermost rule says about a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Decision {
+    /// It may be written, if no name on the way protects it.
+    Write(RootKind),
+    /// It may be read.
+    Read,
+    /// It may not be read.
+    Hide,
 }
 
 impl Policy {
@@ -68,31 +97,68 @@ impl Policy {
         let Some(real) = real_target(path) else {
             return false;
         };
-        if self.hides(&real) || is_below(&real, &self.read_only) {
-            return false;
+        match self.resolved().decision(&real) {
+            Some((rule, Decision::Write(kind))) => {
+                let inside = real.strip_prefix(rule);
+                rule.exists() && inside.is_ok_and(|inside| !is_protected(inside, kind))
+            }
+            Some((_, Decision::Read | Decision::Hide)) | None => false,
         }
-        self.writable.iter().any(|root| {
-            let Ok(top) = root.path.canonicalize() else {
-                return false;
-            };
-            real.strip_prefix(&top)
-                .is_ok_and(|inside| !is_protected(inside, root.kind))
-        })
     }
 
-    /// Whether `path`, absolute and without links, is hidden.
+    /// Whether `path`, absolute, is hidden or leads to something that is. Looks at the disk.
     #[must_use]
-    pub fn hides(&self, path: &Path) -> bool {
-        is_below(path, &self.hidden)
+    pub fn forbids_read(&self, path: &Path) -> bool {
+        if self.hidden.is_empty() {
+            return false;
+        }
+        let resolved = self.resolved();
+        let hides = |path: &Path| matches!(resolved.decision(path), Some((_, Decision::Hide)));
+        hides(path) || real_target(path).is_some_and(|real| hides(&real))
+    }
+
+    /// Whether everything may be written that is neither hidden nor read-only.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.writable.contains(&Root::open("/"))
+    }
+
+    /// The rules by where their paths lead now. Looks at the disk.
+    pub(crate) fn resolved(&self) -> Resolved {
+        let writable = self.writable.iter();
+        let rules = writable
+            .map(|root| (&root.path, Decision::Write(root.kind)))
+            .chain(self.read_only.iter().map(|path| (path, Decision::Read)))
+            .chain(self.hidden.iter().map(|path| (path, Decision::Hide)));
+        let mut resolved = BTreeMap::new();
+        for (path, decision) in rules {
+            // What is not there yet counts by its name.
+            let real = path.canonicalize().unwrap_or_else(|_| path.clone());
+            let decided = resolved.entry(real).or_insert(decision);
+            *decided = decision.max(*decided);
+        }
+        Resolved(resolved)
     }
 }
 
-/// Whether `path`, absolute and without links, is one of `folders` or lies in one.
-fn is_below(path: &Path, folders: &[PathBuf]) -> bool {
-    folders.iter().any(|folder| {
-        let real = folder.canonicalize();
-        path.starts_with(folder) || real.is_ok_and(|real| path.starts_with(real))
-    })
+/// What a policy says about real paths.
+pub(crate) struct Resolved(BTreeMap<PathBuf, Decision>);
+
+impl Resolved {
+    /// The rule that decides about `path`, absolute and without links: its own path and
+    /// what it says. `None` where there is no rule: then it may be read.
+    pub(crate) fn decision<'a>(&self, path: &'a Path) -> Option<(&'a Path, Decision)> {
+        let mut folders = path.ancestors();
+        folders.find_map(|folder| Some((folder, *self.0.get(folder)?)))
+    }
+
+    /// All rules, so that each comes after those that it lies in.
+    pub(crate) fn outermost_first(&self) -> impl Iterator<Item = (&Path, Decision)> {
+        // A folder sorts before what is in it.
+        self.0
+            .iter()
+            .map(|(path, decision)| (path.as_path(), *decision))
+    }
 }
 
 /// Whether a path below a root lies in something protected.
@@ -100,6 +166,7 @@ fn is_protected(inside: &Path, kind: RootKind) -> bool {
     let depth = match kind {
         RootKind::Workspace => usize::MAX,
         RootKind::Temporary => 1,
+        RootKind::Open => 0,
     };
     inside
         .components()
@@ -193,5 +260,47 @@ mod tests {
         ] {
             assert!(!policy.allows_write(&outer.join(path)), "{path}");
         }
+    }
+
+    #[test]
+    fn the_innermost_rule_decides() {
+        let outer = tempfile::tempdir().expect("a folder");
+        let outer = outer.path().canonicalize().expect("real");
+        for folder in ["w/docs/in", "w/secret/s", "w/.git"] {
+            fs::create_dir_all(outer.join(folder)).expect("made");
+        }
+        symlink("secret/x", outer.join("w/way")).expect("linked");
+        fs::write(outer.join("w/secret/x"), "x").expect("written");
+        let under = |path: &str| outer.join(path);
+        let policy = Policy {
+            writable: vec![
+                Root::workspace(under("w")),
+                Root::workspace(under("w/docs/in")),
+                Root::workspace(under("w/secret/s")),
+                Root::workspace(under("w/.git")),
+                Root::workspace(under("w/docs")),
+            ],
+            read_only: vec![under("w/docs"), under("w/secret/s/r"), under("w/secret")],
+            hidden: vec![under("w/secret")],
+            network: false,
+        };
+        for path in ["w/x", "w/docs/in/x", "w/secret/s/x", "w/.git/x"] {
+            assert!(policy.allows_write(&under(path)), "{path}");
+            assert!(!policy.forbids_read(&under(path)), "{path}");
+        }
+        for path in ["w/docs/x", "w/secret/s/r", "w/docs/in/.git/x", "x"] {
+            assert!(!policy.allows_write(&under(path)), "{path}");
+            assert!(!policy.forbids_read(&under(path)), "{path}");
+        }
+        for path in ["w/secret", "w/secret/x", "w/secret/none/x", "w/way"] {
+            assert!(!policy.allows_write(&under(path)), "{path}");
+            assert!(policy.forbids_read(&under(path)), "{path}");
+        }
+        let open = Policy {
+            writable: vec![Root::open("/")],
+            ..policy
+        };
+        assert!(open.is_open() && open.allows_write(&under("w/a/.git/x")));
+        assert!(!open.allows_write(&under("w/secret/x")));
     }
 }

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::backend::{Backend, Confined, Error, Guard, Job, What};
-use crate::policy::{PROTECTED, Policy, RootKind};
+use crate::policy::{Decision, PROTECTED, Policy, RootKind};
 
 /// The program, by its full path, so that no other of that name is taken.
 const PROGRAM: &str = "/usr/bin/sandbox-exec";
@@ -47,38 +47,44 @@ fn text(policy: &Policy) -> String {
          (allow file-write* (literal \"/dev/null\") (literal \"/dev/zero\") (literal \"/dev/tty\"))\n\
          (allow file-ioctl (literal \"/dev/tty\"))\n",
     );
-    for root in &policy.writable {
-        let path = root.path.canonicalize();
-        let path = path.as_deref().unwrap_or(&root.path);
-        rule(&mut text, "allow file-write*", "subpath", path);
-    }
-    for root in &policy.writable {
-        let path = root.path.canonicalize();
-        let path = path.as_deref().unwrap_or(&root.path);
-        for name in PROTECTED {
-            rule(&mut text, "deny file-write*", "subpath", &path.join(name));
-        }
-        if root.kind == RootKind::Workspace {
-            let names = PROTECTED.map(|name| name.replace('.', "\\.")).join("|");
-            let top = pattern(&path.display().to_string());
-            let _ = writeln!(
-                text,
-                "(deny file-write* (regex #\"^{top}/(.*/)?({names})(/|$)\"))"
-            );
+    for (path, decision) in policy.resolved().outermost_first() {
+        match decision {
+            Decision::Write(kind) => {
+                rule(&mut text, "allow file-read* file-write*", "subpath", path);
+                protect(&mut text, kind, path);
+            }
+            Decision::Read => {
+                rule(&mut text, "allow file-read*", "subpath", path);
+                rule(&mut text, "deny file-write*", "subpath", path);
+            }
+            Decision::Hide => rule(&mut text, "deny file-read* file-write*", "subpath", path),
         }
     }
     // A second name of a file could not be told from the first one.
     text.push_str("(deny file-link)\n");
-    for path in &policy.read_only {
-        rule(&mut text, "deny file-write*", "subpath", path);
-    }
-    for path in &policy.hidden {
-        rule(&mut text, "deny file-read* file-write*", "subpath", path);
-    }
     if !policy.network {
         text.push_str("(deny network*)\n(deny system-socket)\n");
     }
     text
+}
+
+/// Denies writing what is protected by its name in a root.
+fn protect(text: &mut String, kind: RootKind, root: &Path) {
+    if kind == RootKind::Open {
+        return;
+    }
+    for name in PROTECTED {
+        rule(text, "deny file-write*", "subpath", &root.join(name));
+    }
+    if kind == RootKind::Workspace {
+        let names = PROTECTED.map(|name| name.replace('.', "\\.")).join("|");
+        let top = pattern(&root.display().to_string());
+        // Infallible for a string.
+        let _ = writeln!(
+            text,
+            "(deny file-write* (regex #\"^{top}/(.*/)?({names})(/|$)\"))"
+        );
+    }
 }
 
 fn rule(text: &mut String, what: &str, how: &str, path: &Path) {
@@ -127,20 +133,21 @@ mod tests {
             (deny file-write*)
             (allow file-write* (literal "/dev/null") (literal "/dev/zero") (literal "/dev/tty"))
             (allow file-ioctl (literal "/dev/tty"))
-            (allow file-write* (subpath "/none/my \"work\""))
-            (allow file-write* (subpath "/none/tmp"))
+            (allow file-read* (subpath "/none/home"))
+            (deny file-write* (subpath "/none/home"))
+            (allow file-read* file-write* (subpath "/none/my \"work\""))
             (deny file-write* (subpath "/none/my \"work\"/.git"))
             (deny file-write* (subpath "/none/my \"work\"/.codex"))
             (deny file-write* (subpath "/none/my \"work\"/.agents"))
             (deny file-write* (subpath "/none/my \"work\"/.aws"))
             (deny file-write* (regex #"^/none/my..work./(.*/)?(\.git|\.codex|\.agents|\.aws)(/|$)"))
+            (deny file-read* file-write* (subpath "/none/secret"))
+            (allow file-read* file-write* (subpath "/none/tmp"))
             (deny file-write* (subpath "/none/tmp/.git"))
             (deny file-write* (subpath "/none/tmp/.codex"))
             (deny file-write* (subpath "/none/tmp/.agents"))
             (deny file-write* (subpath "/none/tmp/.aws"))
             (deny file-link)
-            (deny file-write* (subpath "/none/home"))
-            (deny file-read* file-write* (subpath "/none/secret"))
             (deny network*)
             (deny system-socket)
         "#]]

@@ -4,6 +4,17 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+/// What is around everything.
+const ROOT: &str = "/";
+
+/// What is done with a part of the file system. For the same path the last one counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    Writable,
+    ReadOnly,
+    Hidden,
+}
+
 /// What the helper does before the program runs. Paths are absolute and without links.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Spec {
@@ -29,15 +40,23 @@ pub(crate) struct Spec {
 }
 
 impl Spec {
-    /// What is to be put in place, and whether read-only: the outermost first; at the same
-    /// path the protection comes last. What is pinned is put on itself: a folder that
-    /// something is mounted on can be neither renamed nor removed.
-    pub(crate) fn pieces(&self) -> Vec<(&Path, bool)> {
-        let open = self.writable.iter().chain(&self.pinned);
-        let open = open.map(|path| (path.as_path(), false));
-        let protected = self.read_only.iter().map(|path| (path.as_path(), true));
-        let mut pieces: Vec<(&Path, bool)> = open.chain(protected).collect();
-        pieces.sort_by_key(|(path, protected)| (path.components().count(), *protected));
+    /// What is to be put in place, the outermost first. What is pinned is put on itself: a
+    /// folder that something is mounted on can be neither renamed nor removed. The root is
+    /// not among it: nothing can be put over it, and it is dealt with by itself.
+    pub(crate) fn pieces(&self) -> Vec<(&Path, Kind)> {
+        fn of(paths: &[PathBuf], kind: Kind) -> impl Iterator<Item = (&Path, Kind)> {
+            paths.iter().map(move |path| (path.as_path(), kind))
+        }
+        let open = of(&self.writable, Kind::Writable).chain(of(&self.pinned, Kind::Writable));
+        let closed = of(&self.read_only, Kind::ReadOnly).chain(of(&self.hidden, Kind::Hidden));
+        let mut pieces: Vec<(&Path, Kind)> = open.chain(closed).collect();
+        pieces.retain(|(path, _)| *path != Path::new(ROOT));
+        pieces.sort_by_key(|(path, kind)| (path.components().count(), *kind));
         pieces
+    }
+
+    /// Whether everything may be written that nothing is said about.
+    pub(crate) fn is_open(&self) -> bool {
+        self.writable.iter().any(|path| path == Path::new(ROOT))
     }
 }

@@ -2,16 +2,17 @@
 //!
 //! Everything becomes read-only in one step. What stays writable, what is protected
 //! inside it and the devices are taken aside as detached copies before that, and put
-//! back in their places afterwards, the outermost first.
+//! back in their places afterwards, the outermost first; what hides something is put over
+//! it in the same order, so that what is let through inside it comes on top.
 
 use std::ffi::OsStr;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
+use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, openat2};
 use rustix::mount::{
     MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, mount, mount_change,
     move_mount, open_tree,
@@ -19,7 +20,7 @@ use rustix::mount::{
 
 use super::sys::set_mount_attributes;
 use crate::backend::MOUNTS_APART;
-use crate::spec::Spec;
+use crate::spec::{Kind, Spec};
 use crate::status::Failure;
 
 /// Processes and threads that one confined program and all it starts may have at the
@@ -41,10 +42,11 @@ const DEVICE_LINKS: [(&str, &str); 5] = [
     ("pts/ptmx", "ptmx"),
 ];
 
-/// A copy of a part of the file system, to be put in its place.
+/// A part of the file system that is other than what is around it.
 struct Piece {
     path: PathBuf,
-    copy: OwnedFd,
+    /// What is put in its place; `None` hides it.
+    copy: Option<OwnedFd>,
 }
 
 /// Sets everything up.
@@ -63,17 +65,40 @@ pub(super) fn set_up(spec: &Spec) -> Result<(), Failure> {
         set_mount_attributes(device.as_raw_fd(), Path::new(""), attributes, false)
             .map_err(|error| Failure::new(format!("protect /dev/{name}"), &error))?;
     }
-    let read_only = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
-    set_mount_attributes(libc::AT_FDCWD, Path::new("/"), read_only, true)
+    let mut all = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
+    if !spec.is_open() {
+        all |= libc::MOUNT_ATTR_RDONLY;
+    }
+    set_mount_attributes(libc::AT_FDCWD, Path::new("/"), all, true)
         .map_err(|error| Failure::new("make everything read-only", &error))?;
-    for piece in &pieces {
-        put(&piece.copy, &piece.path)
-            .map_err(|error| Failure::new(step("put in place", &piece.path), &error))?;
+    if spec.is_open() {
+        // Settings of the machine are not files.
+        let _ = set_mount_attributes(
+            libc::AT_FDCWD,
+            Path::new("/sys"),
+            libc::MOUNT_ATTR_RDONLY,
+            true,
+        );
     }
     processes()?;
     set_up_devices(&devices).map_err(|error| Failure::new("set up /dev", &error))?;
-    for path in &spec.hidden {
-        hide(path).map_err(|error| Failure::new(step("hide", path), &error))?;
+    let mut covered = Vec::new();
+    for piece in &pieces {
+        let path = &piece.path;
+        match &piece.copy {
+            Some(copy) => put_making_room(copy, path)
+                .map_err(|error| Failure::new(step("put in place", path), &error))?,
+            None => {
+                if hide(path).map_err(|error| Failure::new(step("hide", path), &error))? {
+                    covered.push(path);
+                }
+            }
+        }
+    }
+    for path in covered {
+        let mut shown = pieces.iter().filter(|piece| piece.copy.is_some());
+        let is_passage = shown.any(|piece| piece.path.starts_with(path));
+        close(path, is_passage).map_err(|error| Failure::new(step("hide", path), &error))?;
     }
     set_mount_attributes(
         libc::AT_FDCWD,
@@ -84,26 +109,35 @@ pub(super) fn set_up(spec: &Spec) -> Result<(), Failure> {
     .map_err(|error| Failure::new("make /dev read-only", &error))
 }
 
-/// Copies of what is writable and of what is protected in it, in the order in which they
-/// are put in place.
+/// What is writable, what is protected in it and what is hidden, in the order in which it
+/// is put in place.
 fn pieces(spec: &Spec) -> Result<Vec<Piece>, Failure> {
     let mut pieces = Vec::new();
-    for (path, protected) in spec.pieces() {
+    for (path, kind) in spec.pieces() {
+        if kind == Kind::Hidden {
+            pieces.push(Piece {
+                path: path.to_owned(),
+                copy: None,
+            });
+            continue;
+        }
         let copy = match copy(path) {
             Ok(copy) => copy,
             // It went since the server looked. What is not there cannot be written.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && !protected => continue,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && kind == Kind::Writable => {
+                continue;
+            }
             Err(error) => return Err(Failure::new(step("open", path), &error)),
         };
         let mut attributes = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
-        if protected {
+        if kind == Kind::ReadOnly {
             attributes |= libc::MOUNT_ATTR_RDONLY;
         }
         set_mount_attributes(copy.as_raw_fd(), Path::new(""), attributes, true)
             .map_err(|error| Failure::new(step("protect", path), &error))?;
         pieces.push(Piece {
             path: path.to_owned(),
-            copy,
+            copy: Some(copy),
         });
     }
     Ok(pieces)
@@ -135,6 +169,24 @@ fn put(copy: &OwnedFd, path: &Path) -> io::Result<()> {
     let (folder, name) = place(path)?;
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
     Ok(move_mount(copy, "", folder, name, flags)?)
+}
+
+/// The same for what may lie inside of what is hidden: then its place has to be made first.
+fn put_making_room(copy: &OwnedFd, path: &Path) -> io::Result<()> {
+    match put(copy, path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let folder = path.parent().unwrap_or(path);
+            let mut folders = DirBuilder::new();
+            folders.recursive(true).mode(PASSAGE).create(folder)?;
+            let meta = rustix::fs::fstat(copy)?;
+            match FileType::from_raw_mode(meta.st_mode).is_dir() {
+                true => folders.create(path)?,
+                false => drop(File::create(path)?),
+            }
+            put(copy, path)
+        }
+        done => done,
+    }
 }
 
 /// A `/proc` of the new process namespace, read-only: user 0 could change settings of
@@ -200,25 +252,35 @@ fn set_up_devices(devices: &[(&str, OwnedFd)]) -> io::Result<()> {
 /// A file that nobody may read.
 const NOTHING: &str = "/dev/.hidden";
 
-fn hide(path: &Path) -> io::Result<()> {
+/// The mode of a folder that may be gone through and not be looked at.
+const PASSAGE: u32 = 0o111;
+
+/// Covers a file or folder with nothing; whether there is something. A folder is closed
+/// later, once what is let through inside it has its place.
+fn hide(path: &Path) -> io::Result<bool> {
     match fs::metadata(path) {
         Ok(meta) if meta.is_dir() => {
-            let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::RDONLY;
-            Ok(mount("tmpfs", path, "tmpfs", flags, c"mode=000")?)
+            let flags = MountFlags::NOSUID | MountFlags::NODEV;
+            mount("tmpfs", path, "tmpfs", flags, c"mode=111")?;
+            Ok(true)
         }
         Ok(_) => {
             let nothing = copy(Path::new(NOTHING))?;
-            set_mount_attributes(
-                nothing.as_raw_fd(),
-                Path::new(""),
-                libc::MOUNT_ATTR_RDONLY,
-                false,
-            )?;
-            put(&nothing, path)
+            put(&nothing, path)?;
+            Ok(true)
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// Makes what covers something read-only, with all that is not a mount of its own in it.
+/// Only a passage to what is let through inside may be gone through.
+fn close(path: &Path, is_passage: bool) -> io::Result<()> {
+    if !is_passage && path.is_dir() {
+        fs::set_permissions(path, Permissions::from_mode(0o000))?;
+    }
+    set_mount_attributes(libc::AT_FDCWD, path, libc::MOUNT_ATTR_RDONLY, false)
 }
 
 fn step(what: &str, path: &Path) -> String {

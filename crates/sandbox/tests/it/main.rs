@@ -1,4 +1,5 @@
 //! The sandbox with real programs.
 
 mod lab;
+mod nested;
 mod running;
