@@ -52,7 +52,9 @@ pub use installation::installation_id;
 pub use layer::{LayerInfo, LayerSource};
 pub use loader::Loader;
 pub use overrides::{OverrideError, parse_override};
-pub use permissions::PermissionProfile;
+pub use permissions::{
+    ActiveProfile, FileRule, FileRules, PermissionProfile, RuleAccess, RulePlace,
+};
 pub use project::ProjectTrust;
 pub use provider::{OFFLINE, ProviderAuthCommand, ProviderConfig};
 pub use read::{ConfigRead, LayerMetadata, ReadLayer};

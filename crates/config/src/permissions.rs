@@ -1,22 +1,30 @@
-//! Permission profiles: names for what commands may write.
+//! Permission profiles: names for what commands may touch.
 //!
-//! Three are built in; `[permissions.NAME]` adds more. loomd's sandbox knows reading
-//! everything and writing some folders, so a profile that asks for more than that (to
-//! hide files, say) is refused rather than half obeyed.
+//! Three are built in; `[permissions.NAME]` adds more, each on its own or on top of another.
+//! A profile becomes a list of [`FileRule`]s, and beside it the sandbox mode that comes
+//! nearest, which is what clients see. The language and its refusals were found on 0.169.0;
+//! `language` reads the single rule.
 
-use std::path::PathBuf;
+mod language;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use toml::Value;
 
+use self::language::{DEPTH_KEY, Depth, rules};
+use crate::environment::Environment;
 use crate::error::ConfigError;
-use crate::schema::{ConfigToml, PermissionsToml};
+use crate::schema::{ConfigToml, PermissionNetworkToml, PermissionsToml};
 use crate::snapshot::SandboxWorkspaceWrite;
 use crate::words::SandboxMode;
 
 const READ_ONLY: &str = ":read-only";
 const WORKSPACE: &str = ":workspace";
 const DANGER_FULL_ACCESS: &str = ":danger-full-access";
+
+/// Rules of one profile with all that it builds on. Each costs every command some work.
+const RULES_MAX: usize = 256;
 
 /// One entry of `permissionProfile/list`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -29,11 +37,77 @@ pub struct PermissionProfile {
     pub allowed: bool,
 }
 
+/// The profile in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActiveProfile {
+    /// Its name.
+    pub id: String,
+    /// The name of what it builds on.
+    pub extends: Option<String>,
+    /// What it says, if that is more than a sandbox mode can.
+    pub files: Option<FileRules>,
+}
+
+/// What a profile says about files. The innermost rule decides about a path; where several
+/// are for the same one, `Deny` comes before `Write`, and that before `Read`. What no rule
+/// is about cannot be read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FileRules {
+    /// The rules; no place twice.
+    pub rules: Vec<FileRule>,
+    /// Absolute folders that count as workspaces beside the working folder.
+    pub workspace_roots: Vec<PathBuf>,
+    /// How many folders deep a pattern with `**` is looked for, from 1.
+    pub glob_scan_max_depth: Option<usize>,
+}
+
+/// One rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileRule {
+    /// What it is about.
+    pub place: RulePlace,
+    /// What it allows.
+    pub access: RuleAccess,
+}
+
+/// What a rule allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RuleAccess {
+    /// To read.
+    Read,
+    /// To read and write.
+    Write,
+    /// Nothing.
+    Deny,
+}
+
+/// What a rule is about: a place and all below it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RulePlace {
+    /// Everything.
+    Root,
+    /// What programs need to run at all: the folders of the system.
+    Minimal,
+    /// A path in each workspace; empty for the workspace itself.
+    Workspace(PathBuf),
+    /// What fits a pattern in each workspace. Only with `Deny`.
+    WorkspaceGlob(String),
+    /// The folder that `$TMPDIR` names.
+    Tmpdir,
+    /// `/tmp`.
+    SlashTmp,
+    /// An absolute path.
+    Path(PathBuf),
+    /// What fits an absolute pattern. Only with `Deny`.
+    Glob(String),
+}
+
 /// What a profile allows, in the terms of the sandbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Access {
     pub(crate) mode: SandboxMode,
     pub(crate) write: SandboxWorkspaceWrite,
+    pub(crate) profile: Option<ActiveProfile>,
 }
 
 pub(crate) fn list(config: &ConfigToml) -> Vec<PermissionProfile> {
@@ -54,153 +128,247 @@ pub(crate) fn list(config: &ConfigToml) -> Vec<PermissionProfile> {
         .collect()
 }
 
-/// What the profile `id` allows; `write` is the configured `sandbox_workspace_write`.
+/// What the profile `id` allows; `write` is the configured `sandbox_workspace_write`, which
+/// `:workspace` goes by.
 pub(crate) fn access(
     id: &str,
     config: &ConfigToml,
     write: &SandboxWorkspaceWrite,
+    environment: &Environment,
 ) -> Result<Access, ConfigError> {
-    let built_in = |mode| Access {
+    let none = BTreeMap::new();
+    let profiles = config.permissions.as_ref().unwrap_or(&none);
+    let refused = |text: String| Err(ConfigError::Permissions(text));
+    if let Some(reserved) = profiles.keys().find(|id| id.starts_with(':')) {
+        return refused(format!(
+            "permissions profile `{reserved}` uses a reserved built-in profile prefix"
+        ));
+    }
+    let built_in = |mode, network_access| Access {
         mode,
-        write: write.clone(),
+        write: SandboxWorkspaceWrite {
+            network_access,
+            ..write.clone()
+        },
+        profile: Some(ActiveProfile {
+            id: id.to_owned(),
+            extends: None,
+            files: None,
+        }),
     };
     match id {
-        READ_ONLY => return Ok(built_in(SandboxMode::ReadOnly)),
-        WORKSPACE => return Ok(built_in(SandboxMode::WorkspaceWrite)),
-        DANGER_FULL_ACCESS => return Ok(built_in(SandboxMode::DangerFullAccess)),
+        READ_ONLY => return Ok(built_in(SandboxMode::ReadOnly, false)),
+        WORKSPACE => return Ok(built_in(SandboxMode::WorkspaceWrite, write.network_access)),
+        DANGER_FULL_ACCESS => return Ok(built_in(SandboxMode::DangerFullAccess, true)),
         _ if id.starts_with(':') => {
-            return Err(ConfigError::Permissions(format!(
+            return refused(format!(
                 "default_permissions refers to unknown built-in profile `{id}`"
-            )));
+            ));
         }
         _ => {}
     }
-    let Some(profiles) = &config.permissions else {
-        return Err(ConfigError::Permissions(
-            "default_permissions requires a `[permissions]` table".to_owned(),
-        ));
-    };
-    let profile = profiles.get(id).ok_or_else(|| {
-        ConfigError::Permissions(format!(
+    if config.permissions.is_none() {
+        return refused("default_permissions requires a `[permissions]` table".to_owned());
+    }
+    if !profiles.contains_key(id) {
+        return refused(format!(
             "default_permissions refers to undefined profile `{id}`"
-        ))
-    })?;
-    configured(profile).map_err(|why| {
-        ConfigError::Permissions(format!("permission profile `{id}` is not supported: {why}"))
+        ));
+    }
+    configured(id, profiles, environment).map_err(ConfigError::Permissions)
+}
+
+fn configured(
+    id: &str,
+    profiles: &BTreeMap<String, PermissionsToml>,
+    environment: &Environment,
+) -> Result<Access, String> {
+    let mut sum = Sum::default();
+    for step in lineage(id, profiles)?.iter().rev() {
+        match step {
+            Step::ReadOnly => sum.place(RulePlace::Root, RuleAccess::Read),
+            Step::Workspace => sum.workspace(),
+            Step::Configured(profile) => sum.add(profile, environment)?,
+        }
+    }
+    if sum.rules.len() > RULES_MAX {
+        return Err(format!(
+            "permissions profile `{id}` has more than {RULES_MAX} rules"
+        ));
+    }
+    if let Some(why) = sum.network_rules.filter(|_| sum.network) {
+        return Err(format!(
+            "permissions profile `{id}` is not supported: {why}, which loomd cannot enforce; it \
+             can only let everything through or nothing"
+        ));
+    }
+    let (mode, write) = sum.nearest();
+    Ok(Access {
+        mode,
+        write,
+        profile: Some(ActiveProfile {
+            id: id.to_owned(),
+            extends: profiles.get(id).and_then(|profile| profile.extends.clone()),
+            files: Some(sum.into_rules()),
+        }),
     })
 }
 
-fn configured(profile: &PermissionsToml) -> Result<Access, String> {
-    let mut workspace = match profile.extends.as_deref() {
-        None | Some(READ_ONLY) => false,
-        Some(WORKSPACE) => true,
-        Some(other) => return Err(format!("it extends `{other}`")),
-    };
-    let mut write = SandboxWorkspaceWrite {
-        network_access: profile
-            .network
-            .as_ref()
-            .and_then(|network| network.enabled)
-            .unwrap_or(false),
-        exclude_tmpdir_env_var: !workspace,
-        exclude_slash_tmp: !workspace,
-        writable_roots: Vec::new(),
-    };
-    let mut everything = false;
-    for (place, access) in &profile.filesystem {
-        match access.as_str() {
-            Some("read") => continue,
-            Some("write") => {}
-            Some(other) => return Err(format!("access `{other}` to `{place}`")),
-            None => workspace |= nested_roots(place, access)?,
-        }
-        match place.as_str() {
-            ":root" => everything = true,
-            ":project_roots" | ":workspace_roots" => workspace = true,
-            ":tmpdir" => write.exclude_tmpdir_env_var = false,
-            ":slash_tmp" => write.exclude_slash_tmp = false,
-            path if path.starts_with('/') => write.writable_roots.push(PathBuf::from(path)),
-            other => return Err(format!("place `{other}`")),
-        }
-    }
-    let temporary = !(write.exclude_slash_tmp && write.exclude_tmpdir_env_var);
-    let mode = match (everything, workspace) {
-        (true, _) => SandboxMode::DangerFullAccess,
-        (false, true) => SandboxMode::WorkspaceWrite,
-        (false, false) if write.writable_roots.is_empty() && !temporary => SandboxMode::ReadOnly,
-        (false, false) => return Err("it writes elsewhere but not in the workspace".to_owned()),
-    };
-    Ok(Access { mode, write })
+/// One profile of a line of them.
+enum Step<'a> {
+    ReadOnly,
+    Workspace,
+    Configured(&'a PermissionsToml),
 }
 
-/// `":project_roots" = {"." = "write"}`: the only nested form that can be obeyed.
-fn nested_roots(place: &str, access: &Value) -> Result<bool, String> {
-    let roots = matches!(place, ":project_roots" | ":workspace_roots");
-    let entries = access.as_table().filter(|_| roots);
-    let only = entries.filter(|entries| entries.len() == 1);
-    match only.and_then(|entries| entries.get(".")?.as_str()) {
-        Some("write") => Ok(true),
-        Some(_) | None => Err(format!("the rules below `{place}`")),
+/// A profile and what it builds on, itself first.
+fn lineage<'a>(
+    id: &str,
+    profiles: &'a BTreeMap<String, PermissionsToml>,
+) -> Result<Vec<Step<'a>>, String> {
+    let mut seen = vec![id];
+    let mut line = Vec::new();
+    let mut next = profiles.get_key_value(id);
+    while let Some((id, profile)) = next {
+        line.push(Step::Configured(profile));
+        next = match profile.extends.as_deref() {
+            None => None,
+            Some(READ_ONLY) => {
+                line.push(Step::ReadOnly);
+                None
+            }
+            Some(WORKSPACE) => {
+                line.push(Step::Workspace);
+                None
+            }
+            Some(other) if other.starts_with(':') => {
+                return Err(format!(
+                    "permissions profile `{id}` cannot extend unsupported built-in profile `{other}`"
+                ));
+            }
+            Some(other) if seen.contains(&other) => {
+                return Err(format!(
+                    "permissions profile inheritance cycle detected: {} -> {other}",
+                    seen.join(" -> ")
+                ));
+            }
+            Some(other) => {
+                seen.push(other);
+                Some(profiles.get_key_value(other).ok_or_else(|| {
+                    format!("permissions profile `{id}` extends undefined profile `{other}`")
+                })?)
+            }
+        };
     }
+    Ok(line)
+}
+
+/// What the profiles of a line say together; a later one is laid over the earlier ones.
+#[derive(Default)]
+struct Sum {
+    rules: BTreeMap<RulePlace, RuleAccess>,
+    workspace_roots: BTreeMap<PathBuf, bool>,
+    depth: Option<usize>,
+    network: bool,
+    /// What of the network is told apart, if anything is.
+    network_rules: Option<&'static str>,
+}
+
+impl Sum {
+    fn place(&mut self, place: RulePlace, access: RuleAccess) {
+        self.rules.insert(place, access);
+    }
+
+    fn workspace(&mut self) {
+        self.place(RulePlace::Root, RuleAccess::Read);
+        for place in [
+            RulePlace::Workspace(PathBuf::new()),
+            RulePlace::SlashTmp,
+            RulePlace::Tmpdir,
+        ] {
+            self.place(place, RuleAccess::Write);
+        }
+    }
+
+    fn add(&mut self, profile: &PermissionsToml, environment: &Environment) -> Result<(), String> {
+        for (place, value) in &profile.filesystem {
+            if place == DEPTH_KEY {
+                self.depth = Some(Depth::read(value)?.0);
+                continue;
+            }
+            for FileRule { place, access } in rules(place, value, environment)? {
+                self.place(place, access);
+            }
+        }
+        for (root, counts) in profile.workspace_roots.iter().flatten() {
+            let root = language::absolute(root, environment)?;
+            self.workspace_roots.insert(root, *counts);
+        }
+        if let Some(network) = &profile.network {
+            self.network = network.enabled.unwrap_or(self.network);
+            self.network_rules = told_apart(network).or(self.network_rules);
+        }
+        Ok(())
+    }
+
+    /// The sandbox mode that comes nearest, as the reference shows it to clients.
+    fn nearest(&self) -> (SandboxMode, SandboxWorkspaceWrite) {
+        let may_write = |place: &RulePlace| self.rules.get(place) == Some(&RuleAccess::Write);
+        let paths = self.rules.iter().filter_map(|(place, access)| match place {
+            RulePlace::Path(path) if *access == RuleAccess::Write => Some(path.clone()),
+            _ => None,
+        });
+        let counted = self.workspace_roots.iter().filter(|(_, counts)| **counts);
+        let mut roots: Vec<PathBuf> = counted.map(|(root, _)| root.clone()).collect();
+        let in_workspace = self.rules.iter().any(|(place, access)| {
+            matches!(place, RulePlace::Workspace(_)) && *access == RuleAccess::Write
+        });
+        if !may_write(&RulePlace::Workspace(PathBuf::new())) {
+            roots.clear();
+        }
+        roots.extend(paths);
+        if may_write(&RulePlace::Root) {
+            roots.insert(0, Path::new("/").to_owned());
+        }
+        let write = SandboxWorkspaceWrite {
+            network_access: self.network,
+            exclude_tmpdir_env_var: !may_write(&RulePlace::Tmpdir),
+            exclude_slash_tmp: !may_write(&RulePlace::SlashTmp),
+            writable_roots: roots,
+        };
+        let writes = in_workspace
+            || !write.writable_roots.is_empty()
+            || !write.exclude_slash_tmp
+            || !write.exclude_tmpdir_env_var;
+        match writes {
+            true => (SandboxMode::WorkspaceWrite, write),
+            false => (SandboxMode::ReadOnly, write),
+        }
+    }
+
+    fn into_rules(self) -> FileRules {
+        let rules = self.rules.into_iter();
+        let roots = self.workspace_roots.into_iter();
+        FileRules {
+            rules: rules
+                .map(|(place, access)| FileRule { place, access })
+                .collect(),
+            workspace_roots: roots
+                .filter_map(|(root, counts)| counts.then_some(root))
+                .collect(),
+            glob_scan_max_depth: self.depth,
+        }
+    }
+}
+
+/// What of the network a profile tells apart.
+fn told_apart(network: &PermissionNetworkToml) -> Option<&'static str> {
+    if network.domains.as_ref().is_some_and(|domains| !domains.is_empty()) {
+        return Some("it has rules for single domains (`network.domains`)");
+    }
+    let limited = network.mode.as_deref().is_some_and(|mode| mode != "full");
+    limited.then_some("it lets some requests through (`network.mode`)")
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn resolve(id: &str, text: &str) -> Result<Access, String> {
-        let config = toml::from_str(text).expect("the test's TOML has the right types");
-        access(id, &config, &SandboxWorkspaceWrite::default()).map_err(|error| error.to_string())
-    }
-
-    fn mode(id: &str, text: &str) -> Result<SandboxMode, String> {
-        resolve(id, text).map(|access| access.mode)
-    }
-
-    #[test]
-    fn built_in_profiles_are_the_sandbox_modes() {
-        assert_eq!(mode(":read-only", ""), Ok(SandboxMode::ReadOnly));
-        assert_eq!(mode(":workspace", ""), Ok(SandboxMode::WorkspaceWrite));
-        assert_eq!(
-            mode(":danger-full-access", ""),
-            Ok(SandboxMode::DangerFullAccess)
-        );
-        assert_eq!(
-            mode(":x", ""),
-            Err("default_permissions refers to unknown built-in profile `:x`".to_owned())
-        );
-        assert_eq!(
-            mode("nope", ""),
-            Err("default_permissions requires a `[permissions]` table".to_owned())
-        );
-    }
-
-    #[test]
-    fn a_configured_profile_becomes_a_mode_and_roots() {
-        let text = "[permissions.c]\nextends = ':workspace'\nnetwork.enabled = true\n\
-                    [permissions.c.filesystem]\n':root' = 'read'\n'/data' = 'write'";
-        let access = resolve("c", text).expect("it can be obeyed");
-        assert_eq!(access.mode, SandboxMode::WorkspaceWrite);
-        assert_eq!(access.write.writable_roots, [PathBuf::from("/data")]);
-        assert!(access.write.network_access && !access.write.exclude_slash_tmp);
-        let read = "[permissions.c.filesystem]\n':root' = 'read'";
-        assert_eq!(mode("c", read), Ok(SandboxMode::ReadOnly));
-    }
-
-    #[test]
-    fn a_profile_that_cannot_be_obeyed_is_refused() {
-        for text in [
-            "[permissions.c.filesystem]\n'/secret' = 'none'",
-            "[permissions.c.filesystem]\n'**/*.env' = 'write'",
-            "[permissions.c.filesystem]\n':project_roots' = {'.' = 'write', 'src' = 'read'}",
-            "[permissions.c.filesystem]\n'/data' = 'write'",
-            "[permissions.c]\nextends = 'other'",
-        ] {
-            let error = mode("c", text).expect_err("it cannot be obeyed");
-            assert!(
-                error.starts_with("permission profile `c` is not supported"),
-                "{error}"
-            );
-        }
-    }
-}
+mod tests;

@@ -137,12 +137,15 @@ pub(crate) struct PermissionsToml {
     pub(crate) extends: Option<String>,
     #[serde(default)]
     pub(crate) filesystem: BTreeMap<String, toml::Value>,
+    pub(crate) workspace_roots: Option<BTreeMap<String, bool>>,
     pub(crate) network: Option<PermissionNetworkToml>,
 }
 
 #[derive(Default, Deserialize)]
 pub(crate) struct PermissionNetworkToml {
     pub(crate) enabled: Option<bool>,
+    pub(crate) mode: Option<String>,
+    pub(crate) domains: Option<Table>,
 }
 
 /// Limits beside the `[agents.ROLE]` tables.

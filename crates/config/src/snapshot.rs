@@ -15,7 +15,7 @@ use toml::Table;
 use crate::error::ConfigError;
 use crate::layer::{Layer, LayerInfo};
 use crate::loader::{Loader, Stack};
-use crate::permissions::{self, Access, PermissionProfile};
+use crate::permissions::{self, Access, ActiveProfile, PermissionProfile};
 use crate::project::ProjectTrust;
 use crate::provider::{self, OPENAI, ProviderConfig};
 use crate::schema::{AgentsToml, ConfigToml, HistoryToml, ShellEnvironmentToml};
@@ -105,7 +105,7 @@ pub struct Config {
     /// Details of `workspace-write`.
     pub sandbox_workspace_write: SandboxWorkspaceWrite,
     /// The permission profile in force; none when `sandbox_mode` decided.
-    pub active_permission_profile: Option<String>,
+    pub active_permission_profile: Option<ActiveProfile>,
     /// Permission profiles that can be chosen.
     pub permission_profiles: Vec<PermissionProfile>,
     /// Whether a command may ask for a login shell.
@@ -275,7 +275,7 @@ pub(crate) fn build(
     if !providers.contains_key(&model_provider) {
         return Err(ConfigError::UnknownProvider(model_provider));
     }
-    let (access, active_permission_profile) = access(&stack, &typed)?;
+    let access = access(loader, &stack, &typed)?;
     let permission_profiles = permissions::list(&typed);
     let include = context_switches(&typed);
     let base_instructions = text_of(
@@ -327,7 +327,7 @@ pub(crate) fn build(
         approvals_reviewer: typed.approvals_reviewer.unwrap_or_default(),
         sandbox_mode: access.mode,
         sandbox_workspace_write: access.write,
-        active_permission_profile,
+        active_permission_profile: access.profile,
         allow_login_shell: typed.allow_login_shell.unwrap_or(true),
         project_doc_max_bytes: typed
             .project_doc_max_bytes
@@ -375,7 +375,7 @@ fn providers(loader: &Loader, typed: &ConfigToml) -> BTreeMap<String, ProviderCo
 /// What commands may write, and the profile that says so. The uppermost layer that
 /// has a word on it decides; in one layer the profile wins over the mode, as in the
 /// reference.
-fn access(stack: &Stack, typed: &ConfigToml) -> Result<(Access, Option<String>), ConfigError> {
+fn access(loader: &Loader, stack: &Stack, typed: &ConfigToml) -> Result<Access, ConfigError> {
     let write = typed.sandbox_workspace_write.as_ref().map_or_else(
         SandboxWorkspaceWrite::default,
         |section| SandboxWorkspaceWrite {
@@ -394,16 +394,20 @@ fn access(stack: &Stack, typed: &ConfigToml) -> Result<(Access, Option<String>),
         .find(|layer| has(layer, "default_permissions") || has(layer, "sandbox_mode"));
     let by_profile = deciding.is_some_and(|layer| has(&layer, "default_permissions"));
     if let (true, Some(id)) = (by_profile, &typed.default_permissions) {
-        return Ok((permissions::access(id, typed, &write)?, Some(id.clone())));
+        return permissions::access(id, typed, &write, &loader.environment);
     }
     if let Some(mode) = typed.sandbox_mode {
-        return Ok((Access { mode, write }, None));
+        return Ok(Access {
+            mode,
+            write,
+            profile: None,
+        });
     }
     let id = match stack.trust {
         Some(TrustLevel::Trusted | TrustLevel::Untrusted) => ":workspace",
         None => ":read-only",
     };
-    Ok((permissions::access(id, typed, &write)?, Some(id.to_owned())))
+    permissions::access(id, typed, &write, &loader.environment)
 }
 
 fn history(section: Option<HistoryToml>) -> History {
