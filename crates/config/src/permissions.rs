@@ -363,7 +363,11 @@ impl Sum {
 
 /// What of the network a profile tells apart.
 fn told_apart(network: &PermissionNetworkToml) -> Option<&'static str> {
-    if network.domains.as_ref().is_some_and(|domains| !domains.is_empty()) {
+    if network
+        .domains
+        .as_ref()
+        .is_some_and(|domains| !domains.is_empty())
+    {
         return Some("it has rules for single domains (`network.domains`)");
     }
     let limited = network.mode.as_deref().is_some_and(|mode| mode != "full");

@@ -7,11 +7,13 @@
 //!   subscribers, analytics).
 //! - [`StoredState`]: what a thread keeps beside its history (`thread` → disk), with
 //!   [`WaitingTurn`], the turn that waits for an answer and goes on after a restart.
+//! - [`FileRules`]: what a permission profile says beyond a sandbox policy.
 //! - [`HistoryItem`]: one entry of the model's view of a thread.
 //!
 //! Items, turns and errors are the protocol's own types: there is no second
 //! vocabulary. Deliberately absent: anything about connections or files.
 
+mod file_rules;
 mod history;
 mod model;
 mod state;
@@ -19,6 +21,7 @@ mod thread;
 mod tool;
 mod waiting;
 
+pub use file_rules::{FileRules, WORKSPACE_GLOB};
 pub use history::{HistoryItem, HistoryKind, InvalidHistoryItem, MessagePart};
 pub use model::{ModelEvent, ModelFailure, OutputItem, OutputKind};
 pub use state::{Goal, StoredState};

@@ -9,16 +9,16 @@ use std::sync::Arc;
 
 use loomd_base::ThreadId;
 use loomd_protocol::{
-    AccountRateLimitsUpdatedNotification, AgentMessageDeltaNotification, AskForApproval,
-    CommandExecutionOutputDeltaNotification, ErrorNotification, GitInfo, ItemCompletedNotification,
-    ItemStartedNotification, ReasoningSummaryPartAddedNotification,
+    AccountRateLimitsUpdatedNotification, ActivePermissionProfile, AgentMessageDeltaNotification,
+    AskForApproval, CommandExecutionOutputDeltaNotification, ErrorNotification, GitInfo,
+    ItemCompletedNotification, ItemStartedNotification, ReasoningSummaryPartAddedNotification,
     ReasoningSummaryTextDeltaNotification, ReasoningTextDeltaNotification, SandboxPolicy,
     SessionSource, TerminalInteractionNotification, ThreadSettingsUpdatedNotification,
     ThreadTokenUsage, ThreadTokenUsageUpdatedNotification, Turn, TurnDiffUpdatedNotification,
     TurnPlanUpdatedNotification, WarningNotification,
 };
 
-use crate::HistoryItem;
+use crate::{FileRules, HistoryItem};
 
 /// An event with its place in its thread.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,8 +73,9 @@ pub enum ThreadEvent {
     Error(ErrorNotification),
     /// Something the user should know.
     Warning(WarningNotification),
-    /// The thread's settings changed.
-    Settings(ThreadSettingsUpdatedNotification),
+    /// The thread's settings changed; with the rules about files that go with them, which clients are
+    /// not shown.
+    Settings(ThreadSettingsUpdatedNotification, Option<Arc<FileRules>>),
     /// A turn ended. Comes after everything of the turn but the late ends of
     /// background commands.
     TurnEnded {
@@ -116,6 +117,10 @@ pub struct TurnContext {
     pub approval_policy: AskForApproval,
     /// What commands may touch.
     pub sandbox_policy: SandboxPolicy,
+    /// The permission profile that says so, if one does.
+    pub profile: Option<ActivePermissionProfile>,
+    /// What commands may touch of files, where that is more than the policy says.
+    pub file_rules: Option<Arc<FileRules>>,
     /// The model's slug.
     pub model: String,
     /// Reasoning effort as on the wire, if set.

@@ -10,6 +10,8 @@ use loomd_protocol::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::FileRules;
+
 /// One call of a tool by the model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -67,6 +69,8 @@ pub struct ToolContext {
     pub approval_policy: AskForApproval,
     /// What a command may touch.
     pub sandbox_policy: SandboxPolicy,
+    /// What it may touch of files, where that is more than the policy says.
+    pub file_rules: Option<Arc<FileRules>>,
 }
 
 /// What the model is told about a call.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::ToolCall;
+use crate::{FileRules, ToolCall};
 
 /// A turn that waits for clients and for nothing else that a restart would lose.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,6 +25,9 @@ pub struct WaitingTurn {
     pub approval_policy: AskForApproval,
     /// What a command may touch.
     pub sandbox_policy: SandboxPolicy,
+    /// What it may touch of files, where that is more than the policy says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_rules: Option<FileRules>,
     /// The user may be asked by the model itself.
     #[serde(default)]
     pub plan_mode: bool,

@@ -117,6 +117,8 @@ fn events_of(turn: Turn, thread: &str, cwd: &str) -> Vec<ThreadEvent> {
             turn_id: Arc::from(turn.id.as_str()),
             cwd: PathBuf::from(cwd),
             approval_policy: AskForApproval::Never,
+            profile: None,
+            file_rules: None,
             sandbox_policy: SandboxPolicy::WorkspaceWrite {
                 network_access: true,
                 writable_roots: Vec::new(),

@@ -3,12 +3,15 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use loomd_events::TurnContext;
+use loomd_events::{FileRules, TurnContext};
 use loomd_protocol::{
-    AbsolutePathBuf, AskForApproval, NetworkAccess, SandboxPolicy, ThreadSettings,
+    AbsolutePathBuf, ActivePermissionProfile, AskForApproval, NetworkAccess, SandboxPolicy,
+    ThreadSettings,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+
+use crate::profile::{self, DiskProfile};
 
 #[derive(Serialize)]
 struct Written<'a> {
@@ -18,18 +21,14 @@ struct Written<'a> {
     approval_policy: &'a AskForApproval,
     sandbox_policy: DiskSandbox,
     #[serde(skip_serializing_if = "Option::is_none")]
-    permission_profile: Option<Disabled>,
+    permission_profile: Option<DiskProfile>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    active_permission_profile: Option<&'a ActivePermissionProfile>,
     model: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     effort: Option<&'a str>,
     summary: &'a str,
 }
-
-/// The permission profile of a thread without a sandbox. For every other policy both
-/// versions derive the profile from `sandbox_policy`.
-#[derive(Serialize)]
-#[serde(tag = "type", rename = "disabled")]
-struct Disabled {}
 
 /// The payload of a `turn_context` line.
 pub(crate) fn encode(context: &TurnContext) -> impl Serialize {
@@ -39,15 +38,16 @@ pub(crate) fn encode(context: &TurnContext) -> impl Serialize {
         cwd: context.cwd.to_str().unwrap_or_default(),
         approval_policy: &context.approval_policy,
         sandbox_policy: DiskSandbox::of(&context.sandbox_policy),
-        permission_profile: disabled(&context.sandbox_policy),
+        permission_profile: DiskProfile::of(
+            &context.sandbox_policy,
+            context.file_rules.as_deref(),
+            &context.cwd,
+        ),
+        active_permission_profile: context.profile.as_ref(),
         model: &context.model,
         effort: context.effort.as_deref(),
         summary: context.summary.as_deref().unwrap_or("auto"),
     }
-}
-
-fn disabled(policy: &SandboxPolicy) -> Option<Disabled> {
-    matches!(policy, SandboxPolicy::DangerFullAccess).then_some(Disabled {})
 }
 
 #[derive(Deserialize)]
@@ -59,6 +59,10 @@ struct Read<'a> {
     approval_policy: &'a RawValue,
     #[serde(borrow)]
     sandbox_policy: &'a RawValue,
+    #[serde(borrow, default)]
+    permission_profile: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    active_permission_profile: Option<&'a RawValue>,
     model: String,
     #[serde(default)]
     effort: Option<String>,
@@ -74,10 +78,16 @@ pub(crate) fn decode(json: &str) -> Option<TurnContext> {
         cwd: read.cwd,
         approval_policy: approval(read.approval_policy.get())?,
         sandbox_policy: sandbox(read.sandbox_policy.get())?,
+        profile: active(read.active_permission_profile),
+        file_rules: read.permission_profile.and_then(profile::rules),
         model: read.model,
         effort: read.effort,
         summary: read.summary,
     })
+}
+
+fn active(raw: Option<&RawValue>) -> Option<ActivePermissionProfile> {
+    serde_json::from_str(raw?.get()).ok()
 }
 
 /// `on-failure` of older files acts as `on-request` (seen on 0.169.0).
@@ -181,7 +191,9 @@ struct SettingsBody<'a> {
     approval_policy: &'a AskForApproval,
     approvals_reviewer: &'a loomd_protocol::ApprovalsReviewer,
     #[serde(skip_serializing_if = "Option::is_none")]
-    permission_profile: Option<Disabled>,
+    permission_profile: Option<DiskProfile>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    active_permission_profile: Option<&'a ActivePermissionProfile>,
     /// loomd's own; the reference has only the profile here.
     sandbox_policy: DiskSandbox,
     cwd: &'a str,
@@ -196,6 +208,7 @@ struct SettingsBody<'a> {
 pub(crate) fn encode_settings<'a>(
     thread_id: &'a str,
     settings: &'a ThreadSettings,
+    rules: Option<&FileRules>,
 ) -> impl Serialize + 'a {
     WrittenSettings {
         thread_id,
@@ -204,7 +217,12 @@ pub(crate) fn encode_settings<'a>(
             model_provider_id: &settings.model_provider,
             approval_policy: &settings.approval_policy,
             approvals_reviewer: &settings.approvals_reviewer,
-            permission_profile: disabled(&settings.sandbox_policy),
+            permission_profile: DiskProfile::of(
+                &settings.sandbox_policy,
+                rules,
+                settings.cwd.as_path(),
+            ),
+            active_permission_profile: settings.active_permission_profile.as_ref(),
             sandbox_policy: DiskSandbox::of(&settings.sandbox_policy),
             cwd: settings.cwd.as_str(),
             collaboration_mode: &settings.collaboration_mode,
@@ -230,6 +248,8 @@ struct ReadBody<'a> {
     sandbox_policy: Option<&'a RawValue>,
     #[serde(borrow, default)]
     permission_profile: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    active_permission_profile: Option<&'a RawValue>,
     #[serde(default)]
     collaboration_mode: Option<Mode>,
     #[serde(default)]
@@ -253,20 +273,12 @@ struct ModeSettings {
 /// event does not say (the reference gives a permission profile instead of a sandbox
 /// policy) stays as it was; without earlier settings such an event is passed over.
 pub(crate) fn apply_settings(json: &str, known: &mut Option<TurnContext>) -> Option<()> {
-    #[derive(Deserialize)]
-    struct Profile {
-        #[serde(rename = "type")]
-        kind: String,
-    }
     let body = serde_json::from_str::<ReadSettings<'_>>(json)
         .ok()?
         .thread_settings;
-    let is_disabled = |raw: &RawValue| {
-        serde_json::from_str::<Profile>(raw.get()).is_ok_and(|profile| profile.kind == "disabled")
-    };
     let sandbox_policy = match (body.sandbox_policy, body.permission_profile) {
         (Some(raw), _) => sandbox(raw.get()),
-        (None, Some(raw)) if is_disabled(raw) => Some(SandboxPolicy::DangerFullAccess),
+        (None, Some(raw)) if profile::is_disabled(raw) => Some(SandboxPolicy::DangerFullAccess),
         (None, _) => None,
     };
     let before = known.take();
@@ -292,6 +304,8 @@ pub(crate) fn apply_settings(json: &str, known: &mut Option<TurnContext>) -> Opt
         cwd: body.cwd,
         approval_policy,
         sandbox_policy,
+        profile: active(body.active_permission_profile),
+        file_rules: body.permission_profile.and_then(profile::rules),
         model: body.model,
         effort: body.effort.or(mode_effort),
         summary: body.summary.or(old_summary),
@@ -309,10 +323,34 @@ mod tests {
             cwd: PathBuf::from("/w"),
             approval_policy: AskForApproval::OnRequest,
             sandbox_policy,
+            profile: None,
+            file_rules: None,
             model: "m".to_owned(),
             effort: Some("high".to_owned()),
             summary: Some("concise".to_owned()),
         }
+    }
+
+    #[test]
+    fn keeps_the_profile_and_its_rules() {
+        let rules = FileRules::of_policy(&SandboxPolicy::ReadOnly {
+            network_access: false,
+        })
+        .expect("a sandbox");
+        let mut context = context(SandboxPolicy::ReadOnly {
+            network_access: false,
+        });
+        context.profile = Some(ActivePermissionProfile {
+            id: "mine".to_owned(),
+            extends: Some(":workspace".to_owned()),
+        });
+        context.file_rules = Some(Arc::new(FileRules {
+            glob_scan_max_depth: Some(3),
+            ..rules
+        }));
+        let json = serde_json::to_string(&encode(&context)).unwrap();
+        assert!(json.contains(r#""permission_profile":{"type":"managed","file_system":{"type":"restricted","entries":[{"path":{"type":"special","value":{"kind":"root"}},"access":"read"}],"#), "{json}");
+        assert_eq!(decode(&json), Some(context));
     }
 
     #[test]

@@ -101,8 +101,12 @@ impl Encoder {
                 let body = TokenCount::of(Some(&usage.token_usage));
                 self.event_line(at, "token_count", body);
             }
-            ThreadEvent::Settings(settings) => {
-                let body = context::encode_settings(&settings.thread_id, &settings.thread_settings);
+            ThreadEvent::Settings(settings, rules) => {
+                let body = context::encode_settings(
+                    &settings.thread_id,
+                    &settings.thread_settings,
+                    rules.as_deref(),
+                );
                 self.event_line(at, "thread_settings_applied", body);
             }
             ThreadEvent::TurnEnded { turn, reason } => self.turn_ended(at, turn, *reason),

@@ -31,6 +31,7 @@ mod line;
 pub mod lock;
 mod meta;
 mod preview;
+mod profile;
 mod read;
 mod search;
 mod state;

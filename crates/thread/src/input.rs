@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use loomd_base::ConnectionId;
-use loomd_events::{HistoryItem, MessagePart, ModelEvent, ToolEvent};
+use loomd_events::{FileRules, HistoryItem, MessagePart, ModelEvent, ToolEvent};
 use loomd_protocol::{
-    AbsolutePathBuf, ApprovalsReviewer, AskForApproval, CollaborationMode, GitInfo, Personality,
-    QueuedSubmission, ReasoningEffort, ReasoningSummary, SandboxPolicy, ThreadGoalStatus,
-    ThreadReadStateOperation, TurnItemsView, UserInput,
+    AbsolutePathBuf, ActivePermissionProfile, ApprovalsReviewer, AskForApproval, CollaborationMode,
+    GitInfo, Personality, QueuedSubmission, ReasoningEffort, ReasoningSummary, SandboxPolicy,
+    ThreadGoalStatus, ThreadReadStateOperation, TurnItemsView, UserInput,
 };
 use serde_json::value::RawValue;
 
@@ -320,6 +320,17 @@ impl PartialEq for SharedJson {
     }
 }
 
+/// What a permission profile says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Permissions {
+    /// The profile.
+    pub profile: ActivePermissionProfile,
+    /// The policy that comes nearest to it, for clients.
+    pub sandbox_policy: SandboxPolicy,
+    /// What it says of files beyond that.
+    pub file_rules: Option<Arc<FileRules>>,
+}
+
 /// Settings to change; `None` leaves a setting as it is.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SettingsPatch {
@@ -337,6 +348,11 @@ pub struct SettingsPatch {
     pub approvals_reviewer: Option<ApprovalsReviewer>,
     /// What commands may touch.
     pub sandbox_policy: Option<SandboxPolicy>,
+    /// The name of a permission profile. Whoever passes the patch on looks it up and fills
+    /// [`Self::permissions`] in.
+    pub profile: Option<String>,
+    /// What commands may touch, as a permission profile says.
+    pub permissions: Option<Permissions>,
     /// Working folder.
     pub cwd: Option<AbsolutePathBuf>,
     /// Manner of speaking.

@@ -33,15 +33,16 @@ mod view;
 pub use action::{Action, Audience, ModelStart, Newest, Reply, TakeUp, View};
 pub use context::{ContextPart, ContextRole};
 pub use input::{
-    Command, GitPatch, GoalPatch, Ground, Input, MetadataPatch, ModelFacts, Queued, ReplyTo,
-    ResumeRequest, SettingsPatch, SharedJson, ShellRequest, TurnRequest, TurnWindow, UserMessage,
+    Command, GitPatch, GoalPatch, Ground, Input, MetadataPatch, ModelFacts, Permissions, Queued,
+    ReplyTo, ResumeRequest, SettingsPatch, SharedJson, ShellRequest, TurnRequest, TurnWindow,
+    UserMessage,
 };
 pub use kept::Kept;
 pub use ops::goal::{IDLE_CONTINUATIONS_MAX, OBJECTIVE_CHARS_MAX};
 pub use ops::metadata::shown_git;
 pub use ops::queue::{QUEUE_BYTES_MAX, QUEUE_MAX};
 pub use ops::reload::{RevertFrom, Rewound};
-pub use ops::settings::patched;
+pub use ops::settings::{patched, patched_rules};
 pub use ops::shell::SHELLS_MAX;
 pub use ops::wait::Awaiting;
 pub use refusal::Refusal;

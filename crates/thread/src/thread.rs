@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use loomd_base::{ConnectionId, IdSource, Now, ThreadId};
-use loomd_events::{HistoryItem, Sequenced, ThreadEvent};
+use loomd_events::{FileRules, HistoryItem, Sequenced, ThreadEvent};
 use loomd_protocol::{
     ServerNotification, ThreadReadState, ThreadSettings, ThreadStatus,
     ThreadStatusChangedNotification, ThreadTokenUsage, Turn, TurnDiffUpdatedNotification,
@@ -46,6 +46,8 @@ pub struct ThreadSetup {
     pub info: loomd_protocol::Thread,
     /// Its settings.
     pub settings: ThreadSettings,
+    /// What commands may touch of files, where that is more than the settings say.
+    pub file_rules: Option<Arc<FileRules>>,
     /// The base instructions as the first entry of each request.
     pub base_instructions: HistoryItem,
     /// Its turns, oldest first.
@@ -75,6 +77,8 @@ pub struct Thread {
     pub(crate) session_id: ThreadId,
     pub(crate) info: loomd_protocol::Thread,
     pub(crate) settings: Arc<ThreadSettings>,
+    /// What commands may touch of files, where that is more than the settings say.
+    pub(crate) file_rules: Option<Arc<FileRules>>,
     pub(crate) base_instructions: HistoryItem,
     /// Turns that have ended. A background command may still change an old one.
     pub(crate) turns: Vec<Arc<Turn>>,
@@ -153,6 +157,7 @@ impl Thread {
             },
             info: setup.info,
             settings: Arc::new(setup.settings),
+            file_rules: setup.file_rules,
             base_instructions: setup.base_instructions,
             turns: setup.turns.into_iter().map(Arc::new).collect(),
             history: setup.history,
@@ -461,6 +466,12 @@ impl Thread {
     #[must_use]
     pub fn last_seq(&self) -> u64 {
         self.seq
+    }
+
+    /// What commands may touch of files, where that is more than the settings say.
+    #[must_use]
+    pub fn file_rules(&self) -> Option<&Arc<FileRules>> {
+        self.file_rules.as_ref()
     }
 
     /// The settings as they stand.

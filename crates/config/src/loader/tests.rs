@@ -58,7 +58,10 @@ fn without_files_there_are_defaults() {
     assert_eq!(config.approval_policy, ApprovalPolicy::OnRequest);
     assert_eq!(config.sandbox_mode, SandboxMode::ReadOnly);
     assert_eq!(
-        config.active_permission_profile.as_ref().map(|profile| profile.id.as_str()),
+        config
+            .active_permission_profile
+            .as_ref()
+            .map(|profile| profile.id.as_str()),
         Some(":read-only")
     );
     assert_eq!(config.thread_unload_delay, Duration::from_secs(1800));
@@ -200,7 +203,10 @@ fn a_project_counts_only_when_it_is_trusted() {
     assert_eq!(model(&home).as_deref(), Some("project"));
     let config = load(&home, Some(&project)).expect("it loads");
     assert_eq!(
-        config.active_permission_profile.as_ref().map(|profile| profile.id.as_str()),
+        config
+            .active_permission_profile
+            .as_ref()
+            .map(|profile| profile.id.as_str()),
         Some(":workspace")
     );
     let trust = config.trust.as_ref().expect("there is a working folder");
@@ -432,7 +438,10 @@ fn the_uppermost_word_on_permissions_decides() {
             .expect("the test's configuration loads");
         (
             config.sandbox_mode,
-            config.active_permission_profile.clone().map(|profile| profile.id),
+            config
+                .active_permission_profile
+                .clone()
+                .map(|profile| profile.id),
         )
     };
     assert_eq!(

@@ -182,7 +182,7 @@ impl Journal {
             | ThreadEvent::RateLimits(_)
             | ThreadEvent::Error(_)
             | ThreadEvent::Warning(_)
-            | ThreadEvent::Settings(_)
+            | ThreadEvent::Settings(..)
             | ThreadEvent::TurnEnded { .. } => {}
         }
     }

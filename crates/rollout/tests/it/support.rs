@@ -113,6 +113,8 @@ pub(crate) fn turn_context(id: &str) -> TurnContext {
         cwd: PathBuf::from("/project"),
         approval_policy: AskForApproval::Never,
         sandbox_policy: SandboxPolicy::DangerFullAccess,
+        profile: None,
+        file_rules: None,
         model: "mock-model".to_owned(),
         effort: None,
         summary: Some("auto".to_owned()),

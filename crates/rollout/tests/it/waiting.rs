@@ -53,6 +53,7 @@ fn waiting(turn: &str) -> WaitingTurn {
         cwd: PathBuf::from("/w"),
         approval_policy: AskForApproval::Untrusted,
         sandbox_policy: SandboxPolicy::DangerFullAccess,
+        file_rules: None,
         plan_mode: false,
         output_schema: None,
         for_goal: false,

@@ -249,7 +249,7 @@ fn encode_event(
         ThreadEvent::RateLimits(params) => note!("account/rateLimits/updated", params),
         ThreadEvent::Error(params) => note!("error", params),
         ThreadEvent::Warning(params) => note!("warning", params),
-        ThreadEvent::Settings(params) => note!("thread/settings/updated", params),
+        ThreadEvent::Settings(params, _) => note!("thread/settings/updated", params),
         ThreadEvent::TurnContext(_) | ThreadEvent::HistoryAppended { .. } => None,
     }
 }

@@ -108,6 +108,7 @@ impl Thread {
                 ..self.info.clone()
             },
             settings: (*self.settings).clone(),
+            file_rules: self.file_rules.clone(),
             base_instructions: self.base_instructions.clone(),
             turns: rewound.turns,
             history: rewound.history,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use loomd_events::ThreadEvent;
+use loomd_events::{FileRules, ThreadEvent};
 use loomd_protocol::{ThreadSettings, ThreadSettingsUpdatedNotification};
 
 use crate::thread::{Cx, Thread};
@@ -17,9 +17,11 @@ impl Thread {
     /// Changes settings and tells subscribers if that made a difference.
     pub(crate) fn apply_settings(&mut self, cx: Cx<'_>, patch: SettingsPatch) {
         let changed = patched(&self.settings, &patch);
-        if changed == *self.settings {
+        let rules = patched_rules(self.file_rules.as_ref(), &patch);
+        if changed == *self.settings && rules == self.file_rules {
             return;
         }
+        self.file_rules = rules;
         self.info.model = Some(changed.model.clone());
         self.info.reasoning_effort = changed.effort.clone();
         self.info.cwd = changed.cwd.clone();
@@ -28,7 +30,10 @@ impl Thread {
             thread_id: self.wire_id(),
             thread_settings: (*self.settings).clone(),
         };
-        self.event(cx, ThreadEvent::Settings(notification));
+        self.event(
+            cx,
+            ThreadEvent::Settings(notification, self.file_rules.clone()),
+        );
     }
 }
 
@@ -64,6 +69,11 @@ pub fn patched(old: &ThreadSettings, patch: &SettingsPatch) -> ThreadSettings {
     }
     if let Some(policy) = patch.sandbox_policy {
         new.sandbox_policy = policy;
+        new.active_permission_profile = None;
+    }
+    if let Some(permissions) = patch.permissions {
+        new.sandbox_policy = permissions.sandbox_policy;
+        new.active_permission_profile = Some(permissions.profile);
     }
     if let Some(cwd) = patch.cwd {
         new.cwd = cwd;
@@ -77,4 +87,18 @@ pub fn patched(old: &ThreadSettings, patch: &SettingsPatch) -> ThreadSettings {
         .reasoning_effort
         .clone_from(&new.effort);
     new
+}
+
+/// The rules about files that a patch leads to. A policy that a client sets leaves the
+/// denials of a profile in force.
+#[must_use]
+pub fn patched_rules(
+    old: Option<&Arc<FileRules>>,
+    patch: &SettingsPatch,
+) -> Option<Arc<FileRules>> {
+    match (&patch.permissions, &patch.sandbox_policy) {
+        (Some(permissions), _) => permissions.file_rules.clone(),
+        (None, Some(policy)) => old?.denials_under(policy),
+        (None, None) => old.cloned(),
+    }
 }

@@ -171,6 +171,8 @@ impl Thread {
             cwd: active.context.cwd.clone(),
             approval_policy: self.settings.approval_policy.clone(),
             sandbox_policy: self.settings.sandbox_policy.clone(),
+            profile: self.settings.active_permission_profile.clone(),
+            file_rules: self.file_rules.clone(),
             model: self.settings.model.clone(),
             effort: self.settings.effort.as_ref().map(ToString::to_string),
             summary: self.settings.summary.map(|mode| mode.as_str().to_owned()),
@@ -213,6 +215,7 @@ impl Thread {
             cwd: PathBuf::from(self.settings.cwd.as_str()),
             approval_policy: self.settings.approval_policy.clone(),
             sandbox_policy: self.settings.sandbox_policy.clone(),
+            file_rules: self.file_rules.clone(),
         }
     }
 }

@@ -129,6 +129,7 @@ impl Thread {
             cwd: active.context.cwd.clone(),
             approval_policy: active.context.approval_policy.clone(),
             sandbox_policy: active.context.sandbox_policy.clone(),
+            file_rules: active.context.file_rules.as_deref().cloned(),
             plan_mode: active.plan_mode,
             output_schema: schema.map(|schema| schema.0.get().to_owned()),
             for_goal: active.for_goal,
@@ -195,6 +196,7 @@ impl Thread {
             cwd: waiting.cwd,
             approval_policy: waiting.approval_policy,
             sandbox_policy: waiting.sandbox_policy,
+            file_rules: waiting.file_rules.map(Arc::new),
         };
         let goal_since = self.goal_is_active().then_some(cx.now.mono);
         let mut active = ActiveTurn {

@@ -25,6 +25,7 @@ pub(crate) fn setup(stored: bool) -> ThreadSetup {
             Origin::Fresh
         },
         info: info(cwd.clone()),
+        file_rules: None,
         settings: ThreadSettings {
             disabled_plugin_ids: Vec::new(),
             cwd,
@@ -306,7 +307,7 @@ fn event(event: &ThreadEvent) -> String {
             format!("error {:?} retry={}", note.error.message, note.will_retry)
         }
         ThreadEvent::Warning(note) => format!("warning {:?}", note.message),
-        ThreadEvent::Settings(note) => format!("settings: model {}", note.thread_settings.model),
+        ThreadEvent::Settings(note, _) => format!("settings: model {}", note.thread_settings.model),
         ThreadEvent::TurnEnded { turn, reason } => {
             format!("turn ended {reason:?}: {}", self::turn(turn))
         }
