@@ -35,9 +35,15 @@ pub struct AgentsMd {
 ///
 /// Project files share `project_doc_max_bytes`: the file that passes the limit is cut
 /// there, further ones are left out, and 0 leaves all of them out. Bytes that are no
-/// UTF-8 become replacement characters; a file that cannot be read counts as absent.
+/// UTF-8 become replacement characters; a file that cannot be read counts as absent, and so
+/// does one of the project that `may_read` denies.
 #[must_use]
-pub fn agents_md(home: &Path, cwd: &Path, config: &Config) -> AgentsMd {
+pub fn agents_md(
+    home: &Path,
+    cwd: &Path,
+    config: &Config,
+    may_read: &dyn Fn(&Path) -> bool,
+) -> AgentsMd {
     let mut sources = Vec::new();
     let mut text = String::new();
     if let Some((path, global)) = global(home) {
@@ -53,7 +59,10 @@ pub fn agents_md(home: &Path, cwd: &Path, config: &Config) -> AgentsMd {
         let Some(path) = project_file(&folder, &config.project_doc_fallback_filenames) else {
             continue;
         };
-        let Some(bytes) = read(&path, left) else {
+        let Some(bytes) = Some(&path)
+            .filter(|path| may_read(path))
+            .and_then(|path| read(path, left))
+        else {
             continue;
         };
         left -= bytes.len();
@@ -131,7 +140,12 @@ mod tests {
             .loader()
             .load(None, &no_request())
             .expect("the test's configuration loads");
-        agents_md(&home.path("home"), &home.folder("p/sub"), &config)
+        agents_md(
+            &home.path("home"),
+            &home.folder("p/sub"),
+            &config,
+            &|path| !path.ends_with("hidden/AGENTS.md"),
+        )
     }
 
     fn text(home: &TestHome, config: &str) -> Option<String> {

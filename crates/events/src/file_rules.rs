@@ -155,7 +155,7 @@ fn literal(path: &Path) -> String {
     let mut text = String::new();
     for letter in path.display().to_string().chars() {
         match letter {
-            '*' | '?' | '[' => text.extend(['[', letter, ']']),
+            '*' | '?' | '[' | '{' | '}' => text.extend(['[', letter, ']']),
             other => text.push(other),
         }
     }

@@ -117,6 +117,13 @@ impl Policy {
         hides(path) || real_target(path).is_some_and(|real| hides(&real))
     }
 
+    /// Whether a rule is about `path`, absolute, or a folder that it is in. Looks at the
+    /// disk.
+    #[must_use]
+    pub fn covers(&self, path: &Path) -> bool {
+        self.resolved().decision(path).is_some()
+    }
+
     /// Whether everything may be written that is neither hidden nor read-only.
     #[must_use]
     pub fn is_open(&self) -> bool {

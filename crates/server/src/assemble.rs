@@ -1,5 +1,6 @@
 //! From a request and the configuration to a thread that can be launched.
 
+mod permissions;
 mod settings;
 
 use std::path::{Path, PathBuf};
@@ -21,7 +22,8 @@ use crate::errors::{ApiError, ApiResult};
 use crate::router::Cx;
 use crate::{PROTOCOL_VERSION, Server};
 
-pub(crate) use settings::{Overrides, policy_word, sandbox_policy};
+pub(crate) use permissions::{confines, permissions};
+pub(crate) use settings::{Overrides, policy_word};
 
 /// The only place where commands run: this machine.
 const LOCAL_ENVIRONMENT: &str = "local";
@@ -67,6 +69,7 @@ pub(crate) fn fresh(cx: &Cx, params: ThreadStartParams) -> ApiResult<Assembly> {
         approvals_reviewer: params.approvals_reviewer,
         sandbox: params.sandbox,
         permissions: params.permissions,
+        confines: false,
         config: params.config.unwrap_or_default(),
         base_instructions: params.base_instructions,
         developer_instructions: params.developer_instructions,
@@ -103,9 +106,9 @@ fn new_thread(cx: &Cx, mut overrides: Overrides, kind: Kind) -> ApiResult<Assemb
     let id = ThreadId(server.ids.v7());
     let cwd = absolute(server, overrides.cwd.as_deref().unwrap_or("."));
     let ephemeral = kind.ephemeral;
-    let config = overrides.load(server, cwd.as_path())?;
+    let config = overrides.load(server, cwd.as_path(), None)?;
     let (base_text, base_message) = base_instructions(server, &overrides, &config, None);
-    let settings = settings::settings(&overrides, &config, cwd.clone(), None);
+    let (settings, file_rules) = settings::settings(&overrides, &config, cwd.clone(), None);
     let now = server.clock.now();
     let source = server.source.clone();
     let meta = SessionMeta {
@@ -146,6 +149,7 @@ fn new_thread(cx: &Cx, mut overrides: Overrides, kind: Kind) -> ApiResult<Assemb
             origin: kind.origin,
             info,
             settings,
+            file_rules,
             base_instructions: base_message,
             turns: Vec::new(),
             history: Vec::new(),
@@ -185,14 +189,16 @@ pub(crate) fn stored(
     if overrides.model_provider.is_none() && !snapshot.meta.model_provider.is_empty() {
         overrides.model_provider = Some(snapshot.meta.model_provider.clone());
     }
-    let config = overrides.load(server, cwd.as_path())?;
+    let last_profile = last.and_then(|last| last.profile.as_ref());
+    let last_profile = last_profile.map(|profile| profile.id.as_str());
+    let config = overrides.load(server, cwd.as_path(), last_profile)?;
     let (base_text, base_message) = base_instructions(
         server,
         &overrides,
         &config,
         snapshot.meta.base_instructions.as_deref(),
     );
-    let settings = settings::settings(&overrides, &config, cwd.clone(), last);
+    let (settings, file_rules) = settings::settings(&overrides, &config, cwd.clone(), last);
     let notice = last
         .map(|context| &context.model)
         .filter(|recorded| **recorded != settings.model)
@@ -223,6 +229,7 @@ pub(crate) fn stored(
             origin: Origin::Stored,
             info,
             settings,
+            file_rules,
             base_instructions: base_message,
             turns: snapshot.turns,
             history: snapshot.history,
@@ -356,7 +363,7 @@ pub(crate) fn instruction_sources(server: &Server, cwd: &AbsolutePathBuf) -> Vec
     let Ok(config) = server.loader.load(Some(cwd.as_path()), &Map::new()) else {
         return Vec::new();
     };
-    loomd_config::agents_md(&server.home, cwd.as_path(), &config)
+    loomd_config::agents_md(&server.home, cwd.as_path(), &config, &|_| true)
         .sources
         .iter()
         .map(|path| path.display().to_string())

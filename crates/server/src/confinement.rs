@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use loomd_config::Config;
 use loomd_protocol::{AbsolutePathBuf, SandboxPolicy};
-use loomd_tools::{Confinement, Site};
+use loomd_tools::{Confinement, Grants, Site};
 use serde_json::Map;
 
 use crate::Server;
@@ -44,16 +44,22 @@ pub(crate) fn confinement(
         };
         ApiError::invalid(format!("{what}: {error}"))
     })?;
-    let policy = policy.unwrap_or_else(|| assemble::sandbox_policy(&config));
+    let (policy, rules) = match policy {
+        Some(policy) => (policy, None),
+        None => {
+            let (policy, _, rules) = assemble::confines(&config);
+            (policy, rules)
+        }
+    };
     let site = Site {
         folder: Path::new(cwd.as_str()),
         temporary: server.environment.var("TMPDIR").map(OsStr::new),
         home: &server.home,
     };
-    let policy = loomd_tools::confinement(&policy, site);
-    let confinement = policy.map(|policy| Confinement {
+    let bounds = loomd_tools::bounds(&policy, rules.as_deref(), Grants::default(), site);
+    let confinement = bounds.map(|bounds| Confinement {
         sandbox: Arc::clone(&server.sandbox),
-        policy,
+        bounds,
     });
     Ok((confinement, config))
 }

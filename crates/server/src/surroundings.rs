@@ -3,21 +3,33 @@
 //! Filled in by the thread's actor just before a turn starts, when its settings are
 //! known: the core then sends only what is new.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use loomd_config::context::{
-    EnvironmentContext, Permissions, Telling, agents_md_part, environment_block, filesystem,
-    permissions_block,
+    Access, EnvironmentContext, FilePlace, Filesystem, PROTECTED, Permissions, Telling,
+    agents_md_part, environment_block, filesystem, permissions_block,
 };
 use loomd_config::{
     ApprovalPolicy, ApprovalsReviewer, Config, GranularApproval, SandboxMode,
     SandboxWorkspaceWrite, agents_md, catalog,
 };
-use loomd_protocol::{AskForApproval, NetworkAccess, SandboxPolicy, ThreadSettings};
-use loomd_thread::{ContextPart, ContextRole, Ground, ModelFacts, TurnRequest, patched};
+use loomd_events::FileRules;
+use loomd_protocol::{
+    AskForApproval, FileSystemAccessMode, FileSystemPath, FileSystemSpecialPath, NetworkAccess,
+    SandboxPolicy, ThreadSettings,
+};
+use loomd_sandbox::Policy;
+use loomd_thread::{
+    Command, ContextPart, ContextRole, Ground, ModelFacts, Thread, TurnRequest, patched,
+    patched_rules,
+};
+use loomd_tools::{Grants, Site};
 
 use crate::Server;
+use crate::assemble;
+use crate::errors::ApiResult;
 
 /// Tells one thread's turns about their surroundings.
 pub(crate) struct Surroundings {
@@ -39,20 +51,47 @@ impl Surroundings {
         }
     }
 
+    /// Looks up the permission profile that a command for the thread names.
+    ///
+    /// # Errors
+    /// There is no such profile, or it cannot be enforced.
+    pub(crate) fn look_up(
+        &self,
+        settings: &ThreadSettings,
+        command: &mut Command,
+    ) -> ApiResult<()> {
+        let patch = match command {
+            Command::StartTurn(request) => &mut request.settings,
+            Command::UpdateSettings(patch) => patch,
+            _ => return Ok(()),
+        };
+        if let Some(id) = patch.profile.take() {
+            let cwd = patch.cwd.as_ref().unwrap_or(&settings.cwd);
+            patch.permissions = Some(assemble::permissions(&self.server, cwd, &id)?);
+        }
+        Ok(())
+    }
+
     /// Adds to a turn's request what its thread's settings and the machine say.
-    pub(crate) fn fill(&self, settings: &ThreadSettings, request: &mut TurnRequest) {
-        request.ground = self.ground(&patched(settings, &request.settings));
+    pub(crate) fn fill(&self, core: &Thread, request: &mut TurnRequest) {
+        let settings = patched(core.settings(), &request.settings);
+        let rules = patched_rules(core.file_rules(), &request.settings);
+        request.ground = self.ground(&settings, rules.as_ref());
     }
 
     /// What a turn with these settings finds around it.
-    pub(crate) fn ground(&self, settings: &ThreadSettings) -> Ground {
+    pub(crate) fn ground(
+        &self,
+        settings: &ThreadSettings,
+        rules: Option<&Arc<FileRules>>,
+    ) -> Ground {
         Ground {
-            context: self.context(settings),
+            context: self.context(settings, rules.map(|rules| &**rules)),
             model: self.model_facts(&settings.model),
         }
     }
 
-    fn context(&self, settings: &ThreadSettings) -> Vec<ContextPart> {
+    fn context(&self, settings: &ThreadSettings, rules: Option<&FileRules>) -> Vec<ContextPart> {
         let mut parts = Vec::new();
         let mut add = |key, role, text: Option<String>| {
             if let Some(text) = text {
@@ -72,7 +111,7 @@ impl Surroundings {
             ContextRole::Developer,
             include
                 .permissions
-                .then(|| permissions(settings, mode, &write)),
+                .then(|| permissions(settings, mode, &write, rules.is_some())),
         );
         add(
             "collaboration_mode",
@@ -85,7 +124,14 @@ impl Surroundings {
                 .filter(|_| include.collaboration_mode),
         );
         let cwd = settings.cwd.as_path();
-        let instructions = agents_md(&self.server.home, cwd, &self.config);
+        let hidden = rules.and_then(|rules| self.hidden(settings, rules));
+        let may_read = |path: &Path| match &hidden {
+            None => true,
+            Some(policy) => policy
+                .as_ref()
+                .is_ok_and(|policy| !policy.forbids_read(path)),
+        };
+        let instructions = agents_md(&self.server.home, cwd, &self.config, &may_read);
         add(
             "agents_md",
             ContextRole::User,
@@ -96,12 +142,34 @@ impl Surroundings {
             ContextRole::User,
             include
                 .environment
-                .then(|| self.environment(cwd, mode, &write)),
+                .then(|| match rules {
+                    Some(rules) if mode != SandboxMode::DangerFullAccess => {
+                        ruled_filesystem(rules, cwd)
+                    }
+                    Some(_) | None => filesystem(mode, &write, &[cwd.to_owned()]),
+                })
+                .map(|files| self.environment(cwd, files)),
         );
         parts
     }
 
-    fn environment(&self, cwd: &Path, mode: SandboxMode, write: &SandboxWorkspaceWrite) -> String {
+    /// What keeps the model from reading the files that its commands may not.
+    fn hidden(
+        &self,
+        settings: &ThreadSettings,
+        rules: &FileRules,
+    ) -> Option<Result<Policy, String>> {
+        let site = Site {
+            folder: settings.cwd.as_path(),
+            temporary: self.server.environment.var("TMPDIR").map(OsStr::new),
+            home: &self.server.home,
+        };
+        let policy = &settings.sandbox_policy;
+        let bounds = loomd_tools::bounds(policy, Some(rules), Grants::default(), site)?;
+        Some(bounds.settle())
+    }
+
+    fn environment(&self, cwd: &Path, files: Filesystem) -> String {
         let shell = self
             .server
             .environment
@@ -121,7 +189,7 @@ impl Surroundings {
             shell,
             current_date,
             timezone,
-            filesystem: Some(filesystem(mode, write, &[cwd.to_owned()])),
+            filesystem: Some(files),
         })
     }
 
@@ -168,9 +236,11 @@ fn permissions(
     settings: &ThreadSettings,
     mode: SandboxMode,
     write: &SandboxWorkspaceWrite,
+    has_file_rules: bool,
 ) -> String {
     permissions_block(&Permissions {
         sandbox: mode,
+        has_file_rules,
         network: write.network_access,
         writable_roots: &write.writable_roots,
         approval: approval(&settings.approval_policy),
@@ -181,6 +251,46 @@ fn permissions(
         },
         approved_prefixes: &[],
     })
+}
+
+/// The rules of a profile as the model reads them, for work in `cwd`. What is protected by
+/// its name where a rule lets the workspace be written is told like a rule.
+fn ruled_filesystem(rules: &FileRules, cwd: &Path) -> Filesystem {
+    let mut told = Vec::new();
+    for entry in rules.in_folder(cwd) {
+        let access = match entry.access {
+            FileSystemAccessMode::Read => Access::Read,
+            FileSystemAccessMode::Write => Access::Write,
+            FileSystemAccessMode::Deny => Access::Deny,
+        };
+        let place = match entry.path {
+            FileSystemPath::Path { path } => FilePlace::Path(path.into()),
+            FileSystemPath::GlobPattern { pattern } => FilePlace::Glob(pattern),
+            FileSystemPath::Special { value } => match value {
+                FileSystemSpecialPath::Root => FilePlace::Root,
+                FileSystemSpecialPath::Minimal => FilePlace::Minimal,
+                FileSystemSpecialPath::Tmpdir => FilePlace::Tmpdir,
+                FileSystemSpecialPath::SlashTmp => FilePlace::SlashTmp,
+                FileSystemSpecialPath::ProjectRoots { .. }
+                | FileSystemSpecialPath::Unknown { .. } => continue,
+            },
+        };
+        told.push((access, place));
+    }
+    let workspace_roots: Vec<PathBuf> = rules.workspaces(cwd).map(Path::to_owned).collect();
+    let written =
+        |root: &&PathBuf| told.contains(&(Access::Write, FilePlace::Path((*root).clone())));
+    let protected: Vec<_> = workspace_roots
+        .iter()
+        .filter(written)
+        .flat_map(|root| PROTECTED.map(|name| FilePlace::Path(root.join(name))))
+        .filter(|place| told.iter().all(|(_, other)| other != place))
+        .collect();
+    told.extend(protected.into_iter().map(|place| (Access::Read, place)));
+    Filesystem {
+        workspace_roots,
+        restricted: Some(told),
+    }
 }
 
 /// The protocol's sandbox in the configuration's words.

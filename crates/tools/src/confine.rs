@@ -1,17 +1,44 @@
-//! What a sandbox policy of the protocol means for a program: the folders, the network.
+//! What a sandbox policy of the protocol, the rules of a permission profile and the user's
+//! grants mean for a program: the folders, the network.
+//!
+//! [`Bounds`] is what they say, and pure; [`Bounds::settle`] looks at the disk for what only
+//! it can tell: what fits a pattern, and what there is beside what may be read.
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use loomd_protocol::SandboxPolicy;
-use loomd_sandbox::{Confined, Error, Job, Policy, Root, Sandbox, What};
+use loomd_events::FileRules;
+use loomd_protocol::{FileSystemAccessMode, FileSystemPath, FileSystemSpecialPath, SandboxPolicy};
+use loomd_sandbox::{Confined, Error, Job, Policy, Root, RootKind, Sandbox, What};
+
+use crate::globs;
+use crate::grants::Grants;
 
 /// The folder that every program may use for temporary files, unless a policy says not.
 const SLASH_TMP: &str = "/tmp";
 
 /// Tells a program that it has no network.
 const NETWORK_DISABLED: (&str, &str) = ("CODEX_SANDBOX_NETWORK_DISABLED", "1");
+
+/// What programs need to run at all, as in the reference (seen on 0.169.0).
+const MINIMAL: [&str; 10] = [
+    "/bin",
+    "/sbin",
+    "/usr",
+    "/etc",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/nix/store",
+    "/run/current-system/sw",
+];
+
+/// What the sandbox makes anew for each program.
+const MADE_ANEW: [&str; 2] = ["/proc", "/dev"];
 
 /// Where a program that may have to be confined works.
 #[derive(Debug, Clone, Copy)]
@@ -20,56 +47,248 @@ pub struct Site<'a> {
     pub folder: &'a Path,
     /// The folder that its environment has for temporary files.
     pub temporary: Option<&'a OsStr>,
-    /// The server's home, which holds the rules and logins: never writable.
+    /// The server's home, which holds the rules and logins: not writable, but for what a
+    /// rule names in it.
     pub home: &'a Path,
 }
 
-/// How a program is confined; `None` if it is not.
+/// What a program may touch, as far as can be said without looking at the disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bounds {
+    /// What is said of single paths.
+    paths: BTreeMap<PathBuf, Access>,
+    /// Absolute patterns of what is hidden.
+    globs: Vec<String>,
+    /// How many folders deep a pattern with `**` is looked for.
+    depth: Option<usize>,
+    /// Whether everything may be read that nothing is said of.
+    reads_all: bool,
+    network: bool,
+    /// The server's home.
+    home: Option<PathBuf>,
+    grants: Grants,
+}
+
+/// What is said of a path. For the same one the greatest counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Access {
+    Read,
+    WriteTemporary,
+    Write,
+    WriteOpen,
+    Deny,
+}
+
+/// How a program is confined by a policy, or by the rules that take its place; `None` if it
+/// is not.
 #[must_use]
-pub fn confinement(policy: &SandboxPolicy, site: Site<'_>) -> Option<Policy> {
-    let read_only = vec![site.home.to_owned()];
-    match policy {
-        SandboxPolicy::DangerFullAccess | SandboxPolicy::ExternalSandbox { .. } => None,
-        SandboxPolicy::ReadOnly { network_access } => Some(Policy {
-            read_only,
-            network: *network_access,
-            ..Policy::default()
-        }),
-        SandboxPolicy::WorkspaceWrite {
-            network_access,
-            writable_roots,
-            exclude_tmpdir_env_var,
-            exclude_slash_tmp,
-        } => {
-            let mut writable = vec![Root::workspace(site.folder)];
-            let further = writable_roots.iter().map(|root| root.as_str());
-            writable.extend(further.map(Root::workspace));
-            if !exclude_slash_tmp {
-                writable.push(Root::temporary(SLASH_TMP));
-            }
-            let named = site.temporary.map(PathBuf::from);
-            if !exclude_tmpdir_env_var
-                && let Some(named) = named.filter(|named| named.is_absolute())
-            {
-                writable.push(Root::temporary(named));
-            }
-            Some(Policy {
-                writable,
-                read_only,
-                hidden: Vec::new(),
-                network: *network_access,
-            })
+pub fn bounds(
+    policy: &SandboxPolicy,
+    rules: Option<&FileRules>,
+    grants: Grants,
+    site: Site<'_>,
+) -> Option<Bounds> {
+    let network = match policy {
+        SandboxPolicy::DangerFullAccess | SandboxPolicy::ExternalSandbox { .. } => return None,
+        SandboxPolicy::ReadOnly { network_access }
+        | SandboxPolicy::WorkspaceWrite { network_access, .. } => *network_access,
+    };
+    let by_policy;
+    let rules = match rules {
+        Some(rules) => rules,
+        None => {
+            by_policy = FileRules::of_policy(policy)?;
+            &by_policy
         }
+    };
+    let mut bounds = Bounds {
+        paths: BTreeMap::new(),
+        globs: Vec::new(),
+        depth: rules.glob_scan_max_depth,
+        reads_all: false,
+        network: network || grants.network,
+        home: Some(site.home.to_owned()),
+        grants,
+    };
+    for entry in rules.in_folder(site.folder) {
+        bounds.add(&entry.path, entry.access, site.temporary);
+    }
+    Some(bounds)
+}
+
+/// How a program is confined that may leave the sandbox: what is hidden stays so, as in the
+/// reference (seen on 0.169.0). `None` if nothing is.
+#[must_use]
+pub(crate) fn bounds_outside(
+    policy: &SandboxPolicy,
+    rules: Option<&FileRules>,
+    site: Site<'_>,
+) -> Option<Bounds> {
+    let denials = FileRules {
+        entries: rules?.denials(),
+        workspace_roots: rules?.workspace_roots.clone(),
+        glob_scan_max_depth: rules?.glob_scan_max_depth,
+    };
+    let mut bounds = bounds(policy, Some(&denials), Grants::default(), site)?;
+    if bounds.paths.is_empty() && bounds.globs.is_empty() {
+        return None;
+    }
+    bounds.say("/".into(), Access::WriteOpen);
+    bounds.reads_all = true;
+    bounds.network = true;
+    bounds.home = None;
+    Some(bounds)
+}
+
+impl Bounds {
+    fn add(
+        &mut self,
+        place: &FileSystemPath,
+        access: FileSystemAccessMode,
+        temporary: Option<&OsStr>,
+    ) {
+        let plain = match access {
+            FileSystemAccessMode::Read => Access::Read,
+            FileSystemAccessMode::Write => Access::Write,
+            FileSystemAccessMode::Deny => Access::Deny,
+        };
+        let for_a_while = match plain {
+            Access::Write => Access::WriteTemporary,
+            other => other,
+        };
+        match place {
+            FileSystemPath::Path { path } => self.say(path.into(), plain),
+            FileSystemPath::GlobPattern { pattern } if plain == Access::Deny => {
+                self.globs.push(pattern.clone());
+            }
+            FileSystemPath::Special { value } => match value {
+                FileSystemSpecialPath::Root => match access {
+                    FileSystemAccessMode::Read => self.reads_all = true,
+                    FileSystemAccessMode::Write => {
+                        self.reads_all = true;
+                        self.say("/".into(), Access::WriteOpen);
+                    }
+                    // Nothing is given, and so it is without a rule.
+                    FileSystemAccessMode::Deny => {}
+                },
+                FileSystemSpecialPath::Minimal => {
+                    for path in MINIMAL {
+                        self.say(path.into(), plain);
+                    }
+                }
+                FileSystemSpecialPath::SlashTmp => self.say(SLASH_TMP.into(), for_a_while),
+                FileSystemSpecialPath::Tmpdir => {
+                    let named = temporary.map(PathBuf::from);
+                    if let Some(named) = named.filter(|named| named.is_absolute()) {
+                        self.say(named, for_a_while);
+                    }
+                }
+                // The former were said of folders before; the latter says nothing.
+                FileSystemSpecialPath::ProjectRoots { .. }
+                | FileSystemSpecialPath::Unknown { .. } => {}
+            },
+            FileSystemPath::GlobPattern { .. } => {}
+        }
+    }
+
+    fn say(&mut self, path: PathBuf, access: Access) {
+        let said = self.paths.entry(path).or_insert(access);
+        *said = access.max(*said);
+    }
+
+    /// Whether all may be written that is not hidden.
+    pub(crate) fn is_open(&self) -> bool {
+        self.paths.get(Path::new("/")) == Some(&Access::WriteOpen)
+    }
+
+    /// What it means on the disk as it is. Blocking.
+    ///
+    /// # Errors
+    /// A pattern makes no sense, or it takes too much to look for what fits it; the text is
+    /// for the model.
+    pub fn settle(&self) -> Result<Policy, String> {
+        let mut policy = Policy {
+            network: self.network,
+            ..Policy::default()
+        };
+        for (path, access) in &self.paths {
+            let kind = match access {
+                Access::Read => {
+                    policy.read_only.push(path.clone());
+                    continue;
+                }
+                Access::Deny => {
+                    policy.hidden.push(path.clone());
+                    continue;
+                }
+                Access::WriteTemporary => RootKind::Temporary,
+                Access::Write if path == Path::new("/") => RootKind::Open,
+                Access::Write => RootKind::Workspace,
+                Access::WriteOpen => RootKind::Open,
+            };
+            let path = path.clone();
+            policy.writable.push(Root { path, kind });
+        }
+        policy
+            .hidden
+            .extend(globs::expand(&self.globs, self.depth)?);
+        // What is denied cannot be granted.
+        let denials = policy.clone();
+        let is_free = |path: &&PathBuf| !denials.forbids_read(path);
+        let readable = self.grants.readable_roots.iter().filter(is_free);
+        if !self.reads_all {
+            let unsaid = readable.filter(|path| !self.paths.contains_key(*path));
+            policy.read_only.extend(unsaid.cloned());
+        }
+        let writable = self.grants.writable_roots.iter().filter(is_free);
+        for path in writable {
+            policy.read_only.retain(|kept| kept != path);
+            policy.writable.push(match path == Path::new("/") {
+                true => Root::open(path),
+                false => Root::workspace(path),
+            });
+        }
+        // By its real path, so that no link on the way can be turned.
+        let home = self.home.as_ref().and_then(|home| home.canonicalize().ok());
+        if let Some(home) = home
+            && (self.reads_all || policy.covers(&home))
+            && !policy.forbids_read(&home)
+        {
+            policy.read_only.push(home);
+        }
+        if !self.reads_all {
+            let rest = beside(&policy).map_err(|error| {
+                format!("cannot find out what is beside what may be read: {error}")
+            })?;
+            policy.hidden.extend(rest);
+        }
+        Ok(policy)
     }
 }
 
-/// A sandbox with the policy to run something under.
+/// What there is at the top of the file system and no rule of the policy is about.
+fn beside(policy: &Policy) -> std::io::Result<Vec<PathBuf>> {
+    let mut rest = Vec::new();
+    for entry in fs::read_dir("/")? {
+        let entry = entry?;
+        let path = entry.path();
+        // Where a link leads is hidden or not by itself.
+        let is_link = entry.file_type()?.is_symlink();
+        let is_new = MADE_ANEW.iter().any(|made| path == Path::new(made));
+        if !is_link && !is_new && !policy.covers(&path) {
+            rest.push(path);
+        }
+    }
+    Ok(rest)
+}
+
+/// A sandbox with the bounds to run something in.
 #[derive(Debug, Clone)]
 pub struct Confinement {
     /// The sandbox.
     pub sandbox: Arc<Sandbox>,
     /// What may be touched.
-    pub policy: Policy,
+    pub bounds: Bounds,
 }
 
 impl Confinement {
@@ -77,7 +296,7 @@ impl Confinement {
     #[must_use]
     pub fn variables(&self) -> Option<(OsString, OsString)> {
         let (name, value) = NETWORK_DISABLED;
-        (!self.policy.network).then(|| (name.into(), value.into()))
+        (!self.bounds.network).then(|| (name.into(), value.into()))
     }
 
     /// Prepares a program. Blocking.
@@ -87,12 +306,17 @@ impl Confinement {
         folder: &Path,
         terminal: bool,
     ) -> Result<Confined, Error> {
-        let job = Job {
+        self.command(&Job {
             what: What::Program(argv),
             folder,
             terminal,
-        };
-        self.sandbox.command(&self.policy, &job)
+        })
+    }
+
+    /// Prepares a program or a task. Blocking.
+    pub(crate) fn command(&self, job: &Job<'_>) -> Result<Confined, Error> {
+        let policy = self.bounds.settle().map_err(Error::Unavailable)?;
+        self.sandbox.command(&policy, job)
     }
 }
 
@@ -120,35 +344,54 @@ mod tests {
         }
     }
 
-    fn roots(policy: &SandboxPolicy, tmpdir: &str) -> Vec<(String, RootKind)> {
-        let policy = confinement(policy, site(tmpdir)).expect("confined");
-        let shown = |root: Root| (root.path.display().to_string(), root.kind);
-        policy.writable.into_iter().map(shown).collect()
+    fn of(policy: &SandboxPolicy, tmpdir: &str) -> Option<Bounds> {
+        bounds(policy, None, Grants::default(), site(tmpdir))
+    }
+
+    fn roots(policy: &Policy) -> Vec<(String, RootKind)> {
+        let shown = |root: &Root| (root.path.display().to_string(), root.kind);
+        policy.writable.iter().map(shown).collect()
+    }
+
+    fn own(path: &str) -> (String, RootKind) {
+        (path.to_owned(), RootKind::Workspace)
+    }
+
+    fn temporary(path: &str) -> (String, RootKind) {
+        (path.to_owned(), RootKind::Temporary)
+    }
+
+    fn settled(bounds: Option<Bounds>) -> Policy {
+        bounds.expect("confined").settle().expect("settled")
     }
 
     #[test]
     fn a_workspace_is_the_folder_the_further_roots_and_the_temporary_ones() {
-        let own = |path: &str| (path.to_owned(), RootKind::Workspace);
-        let temporary = |path: &str| (path.to_owned(), RootKind::Temporary);
+        let roots = |policy: &SandboxPolicy, tmpdir: &str| roots(&settled(of(policy, tmpdir)));
         assert_eq!(
             roots(&write(false), "/var/t"),
             [
-                own("/w"),
                 own("/more"),
                 temporary("/tmp"),
-                temporary("/var/t")
+                temporary("/var/t"),
+                own("/w")
             ]
         );
-        assert_eq!(roots(&write(true), "/var/t"), [own("/w"), own("/more")]);
+        assert_eq!(roots(&write(true), "/var/t"), [own("/more"), own("/w")]);
         assert_eq!(
             roots(&write(false), "relative"),
-            [own("/w"), own("/more"), temporary("/tmp")]
+            [own("/more"), temporary("/tmp"), own("/w")]
+        );
+        // A workspace stays one where temporary files may be, too.
+        assert_eq!(
+            roots(&write(false), "/w"),
+            [own("/more"), temporary("/tmp"), own("/w")]
         );
     }
 
     #[test]
     fn only_full_access_and_somebody_elses_sandbox_are_unconfined() {
-        let confined = |policy: SandboxPolicy| confinement(&policy, site("/t")).is_some();
+        let confined = |policy: SandboxPolicy| of(&policy, "/t").is_some();
         assert!(!confined(SandboxPolicy::DangerFullAccess));
         assert!(!confined(SandboxPolicy::ExternalSandbox {
             network_access: loomd_protocol::NetworkAccess::Restricted
@@ -157,5 +400,77 @@ mod tests {
         assert!(confined(SandboxPolicy::ReadOnly {
             network_access: true
         }));
+    }
+
+    fn rules(entries: &[(&str, FileSystemAccessMode)]) -> FileRules {
+        let entry = |(path, access): &(&str, FileSystemAccessMode)| {
+            let special = |value| FileSystemPath::Special { value };
+            loomd_protocol::FileSystemSandboxEntry {
+                path: match *path {
+                    ":root" => special(FileSystemSpecialPath::Root),
+                    ":minimal" => special(FileSystemSpecialPath::Minimal),
+                    ":workspace" => special(FileSystemSpecialPath::ProjectRoots { subpath: None }),
+                    path => FileSystemPath::Path {
+                        path: path.to_owned(),
+                    },
+                },
+                access: *access,
+            }
+        };
+        FileRules {
+            entries: entries.iter().map(entry).collect(),
+            ..FileRules::default()
+        }
+    }
+
+    #[test]
+    fn rules_take_the_place_of_the_policy_and_grants_come_on_top() {
+        use FileSystemAccessMode::{Deny, Read, Write};
+        let rules = rules(&[
+            (":root", Read),
+            (":workspace", Write),
+            ("/w/docs", Read),
+            ("/w/secret", Deny),
+        ]);
+        let grants = Grants {
+            writable_roots: ["/w/docs", "/w/secret/x", "/new"].map(PathBuf::from).into(),
+            readable_roots: [PathBuf::from("/w/secret")].into(),
+            network: true,
+        };
+        let with =
+            |grants: Grants| settled(bounds(&write(false), Some(&rules), grants, site("/t")));
+        let plain = with(Grants::default());
+        assert_eq!(roots(&plain), [own("/w")]);
+        assert_eq!(plain.read_only, [PathBuf::from("/w/docs")]);
+        let granted = with(grants);
+        assert_eq!(roots(&granted), [own("/w"), own("/new"), own("/w/docs")]);
+        assert_eq!(granted.read_only, [PathBuf::new(); 0]);
+        assert_eq!(granted.hidden, [PathBuf::from("/w/secret")]);
+        let outside = bounds_outside(&write(false), Some(&rules), site("/t"));
+        assert!(outside.as_ref().is_some_and(Bounds::is_open));
+        let outside = settled(outside);
+        assert_eq!(outside.writable, [Root::open("/")]);
+        assert_eq!(outside.hidden, [PathBuf::from("/w/secret")]);
+        assert!(outside.network && outside.read_only.is_empty());
+        assert_eq!(bounds_outside(&write(false), None, site("/t")), None);
+    }
+
+    #[test]
+    fn what_is_not_given_is_hidden() {
+        use FileSystemAccessMode::{Read, Write};
+        let rules = rules(&[(":minimal", Read), (":workspace", Write)]);
+        let folder = tempfile::tempdir().expect("a folder");
+        let site = Site {
+            folder: folder.path(),
+            ..site("/t")
+        };
+        let policy = settled(bounds(&write(true), Some(&rules), Grants::default(), site));
+        let reads = |path: &str| !policy.forbids_read(Path::new(path));
+        assert!(reads("/usr/bin/env") && reads("/etc/passwd") && reads("/proc/1"));
+        assert!(!reads("/root") && !reads("/home/.codex") && !reads("/var/log"));
+        let own = folder.path().join("f");
+        assert!(policy.allows_write(&own) && !policy.forbids_read(&own));
+        let beside = folder.path().with_file_name("other");
+        assert!(policy.forbids_read(&beside));
     }
 }

@@ -208,6 +208,7 @@ mod tests {
             cwd: PathBuf::from("/"),
             approval_policy,
             sandbox_policy,
+            file_rules: None,
         }
     }
 

@@ -11,10 +11,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use loomd_events::ToolEvent;
 use loomd_protocol::{ItemKind, ThreadItem};
+use rustix::io::Errno;
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::call::Call;
+use crate::gate::Place;
 use crate::patch::plan::absolute;
 
 /// Bytes of an image beyond which it is not sent.
@@ -43,7 +45,17 @@ pub(crate) async fn view(call: Call, params: ImageParams) {
     };
     let path = absolute(&call.context.cwd, &params.path);
     let shown = path.display().to_string();
-    let loaded = tokio::task::spawn_blocking(move || data_url(&path)).await;
+    let confinement = call.shared().confinement(&call.context, Place::Inside);
+    let look = move || {
+        let policy = confinement.map(|confinement| confinement.bounds.settle());
+        match policy.transpose()? {
+            Some(policy) if policy.forbids_read(&path) => {
+                Err(not_located(&path, &Errno::ACCESS.into()))
+            }
+            Some(_) | None => data_url(&path),
+        }
+    };
+    let loaded = tokio::task::spawn_blocking(look).await;
     let url = match loaded {
         Ok(Ok(url)) => url,
         Ok(Err(text)) => return call.answer(text).await,
@@ -64,11 +76,13 @@ pub(crate) async fn view(call: Call, params: ImageParams) {
 /// As in the reference, whatever is wrong with the file's content.
 const UNSUPPORTED: &str = "unable to process image: invalid or unsupported image data";
 
+fn not_located(path: &Path, error: &io::Error) -> String {
+    format!("unable to locate image at `{}`: {error}", path.display())
+}
+
 /// The file as a `data:` URL. Blocking.
 fn data_url(path: &Path) -> Result<String, String> {
-    let located =
-        |error: io::Error| format!("unable to locate image at `{}`: {error}", path.display());
-    let meta = fs::metadata(path).map_err(located)?;
+    let meta = fs::metadata(path).map_err(|error| not_located(path, &error))?;
     if !meta.is_file() {
         return Err(format!("image path `{}` is not a file", path.display()));
     }

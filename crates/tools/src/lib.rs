@@ -8,20 +8,22 @@
 //! - [`one_off`]: commands that a client runs without a thread.
 //! - [`patch`]: `apply_patch`, also when typed into the shell; its pure part is public.
 //! - `update_plan`, `image` (`view_image`).
-//! - `gate`: asked before a command or patch runs; the seam for sandboxes.
+//! - `confine`, `globs`: what a policy, a profile and grants let a program touch.
+//! - `gate`: asked before a command or patch runs.
 //! - `approval`: asks the user where the gate says so.
 //! - `user_input`, `permissions`: the model asks the user; [`Grants`] is what came of it.
 //!
 //! Invariants: a call is answered exactly once, or never if it was cancelled; an item
 //! that started completes, unless the toolbox is shut down; every process is reaped
 //! and its group ended with it; what left the group ends with the toolbox; memory is bounded whatever a command prints.
-//! Deliberately absent: sandboxes, MCP, subagents, hosted tools.
+//! Deliberately absent: MCP, subagents, hosted tools.
 
 mod approval;
 mod call;
 mod confine;
 mod exec;
 mod gate;
+mod globs;
 mod grants;
 mod image;
 pub mod one_off;
@@ -39,7 +41,7 @@ mod user_input;
 /// [`loomd_sandbox::helper_main`].
 pub const HELPER_TASKS: &[loomd_sandbox::Task] = &[patch::confined::TASK];
 
-pub use confine::{Confinement, Site, confinement};
+pub use confine::{Bounds, Confinement, Site, bounds};
 pub use exec::env::{EnvironmentPolicy, Inherit, ShellEnvironment};
 pub use exec::orphans::reap_orphans;
 pub use exec::streams::TerminalSize;

@@ -10,7 +10,7 @@ use loomd_sandbox::Sandbox;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::confine::{Confinement, Site, confinement};
+use crate::confine::{Confinement, Site, bounds, bounds_outside};
 use crate::exec::env::ShellEnvironment;
 use crate::exec::tag::Owner;
 use crate::exec::text::OutputLimit;
@@ -76,21 +76,25 @@ impl Shared {
         }
     }
 
-    /// What confines a call that runs in this place; nothing if it is not confined.
+    /// What confines a call that runs in this place, with what the user granted by now;
+    /// nothing if it is not confined.
     pub(crate) fn confinement(&self, context: &ToolContext, place: Place) -> Option<Confinement> {
-        if place == Place::Outside {
-            return None;
-        }
-        let temporary = self.environment.variable("TMPDIR");
         let site = Site {
             folder: &context.cwd,
-            temporary,
+            temporary: self.environment.variable("TMPDIR"),
             home: &self.home,
         };
-        let policy = confinement(&context.sandbox_policy, site)?;
+        let (policy, rules) = (&context.sandbox_policy, context.file_rules.as_deref());
+        let bounds = match place {
+            Place::Inside => {
+                let grants = self.registry().grants(&context.turn_id);
+                bounds(policy, rules, grants, site)?
+            }
+            Place::Outside => bounds_outside(policy, rules, site)?,
+        };
         Some(Confinement {
             sandbox: Arc::clone(&self.sandbox),
-            policy,
+            bounds,
         })
     }
 

@@ -8,7 +8,7 @@ use crate::words::SandboxMode;
 
 const TAG: &str = "environment_context";
 /// Read-only at the top of each writable folder; what the sandbox protects.
-const PROTECTED: [&str; 3] = [".git", ".agents", ".codex"];
+pub const PROTECTED: [&str; 4] = [".git", ".agents", ".codex", ".aws"];
 
 /// What the block tells. An absent part is left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub enum Access {
     Read,
     /// Read and write it.
     Write,
+    /// Nothing, not even outside of the sandbox.
+    Deny,
 }
 
 /// A place in the file system.
@@ -48,12 +50,16 @@ pub enum Access {
 pub enum FilePlace {
     /// Everything.
     Root,
+    /// The folders of the system.
+    Minimal,
     /// `/tmp`.
     SlashTmp,
     /// The folder `$TMPDIR` names.
     Tmpdir,
     /// A file or folder and what is below.
     Path(PathBuf),
+    /// What fits an absolute pattern.
+    Glob(String),
 }
 
 /// The file rules of a sandbox mode for work in `workspace_roots`, of which the first
@@ -153,18 +159,21 @@ fn files(filesystem: &Filesystem) -> String {
     text.push_str("<permission_profile type=\"managed\"><file_system type=\"restricted\">");
     for (access, place) in rules {
         let access = match access {
-            Access::Read => "read",
-            Access::Write => "write",
+            Access::Read => "\"read\"",
+            Access::Write => "\"write\"",
+            Access::Deny => "\"deny\" escalatable=\"false\"",
         };
         let place = match place {
             FilePlace::Root => "<special>:root</special>".to_owned(),
+            FilePlace::Minimal => "<special>:minimal</special>".to_owned(),
             FilePlace::SlashTmp => "<special>:slash_tmp</special>".to_owned(),
             FilePlace::Tmpdir => "<special>:tmpdir</special>".to_owned(),
             FilePlace::Path(path) => {
                 format!("<path>{}</path>", escape(&path.display().to_string()))
             }
+            FilePlace::Glob(pattern) => format!("<glob>{}</glob>", escape(pattern)),
         };
-        let _ = write!(text, "<entry access=\"{access}\">{place}</entry>");
+        let _ = write!(text, "<entry access={access}>{place}</entry>");
     }
     text.push_str("</file_system></permission_profile>");
     text
@@ -212,7 +221,7 @@ mod tests {
               <shell>bash</shell>
               <current_date>2026-11-22</current_date>
               <timezone>Etc/UTC</timezone>
-              <filesystem><workspace_roots><root>/p</root></workspace_roots><permission_profile type="managed"><file_system type="restricted"><entry access="read"><special>:root</special></entry><entry access="write"><path>/p</path></entry><entry access="write"><special>:slash_tmp</special></entry><entry access="write"><special>:tmpdir</special></entry><entry access="read"><path>/p/.git</path></entry><entry access="read"><path>/p/.agents</path></entry><entry access="read"><path>/p/.codex</path></entry></file_system></permission_profile></filesystem>
+              <filesystem><workspace_roots><root>/p</root></workspace_roots><permission_profile type="managed"><file_system type="restricted"><entry access="read"><special>:root</special></entry><entry access="write"><path>/p</path></entry><entry access="write"><special>:slash_tmp</special></entry><entry access="write"><special>:tmpdir</special></entry><entry access="read"><path>/p/.git</path></entry><entry access="read"><path>/p/.agents</path></entry><entry access="read"><path>/p/.codex</path></entry><entry access="read"><path>/p/.aws</path></entry></file_system></permission_profile></filesystem>
             </environment_context>"#]].assert_eq(&environment_block(&context(SandboxMode::WorkspaceWrite)));
         expect![[r#"
             <environment_context>
@@ -222,6 +231,24 @@ mod tests {
               <timezone>Etc/UTC</timezone>
               <filesystem><workspace_roots><root>/p</root></workspace_roots><permission_profile type="disabled"><file_system type="unrestricted" /></permission_profile></filesystem>
             </environment_context>"#]].assert_eq(&environment_block(&context(SandboxMode::DangerFullAccess)));
+    }
+
+    #[test]
+    fn what_is_denied_is_told_as_final() {
+        let hidden = EnvironmentContext {
+            filesystem: Some(Filesystem {
+                workspace_roots: vec![PathBuf::from("/p")],
+                restricted: Some(vec![
+                    (Access::Read, FilePlace::Minimal),
+                    (Access::Deny, FilePlace::Glob("/p/*<.env".to_owned())),
+                ]),
+            }),
+            ..context(SandboxMode::ReadOnly)
+        };
+        let block = environment_block(&hidden);
+        let expected = "<entry access=\"read\"><special>:minimal</special></entry>\
+                        <entry access=\"deny\" escalatable=\"false\"><glob>/p/*&lt;.env</glob></entry>";
+        assert!(block.contains(expected), "{block}");
     }
 
     #[test]

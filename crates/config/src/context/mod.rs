@@ -12,8 +12,8 @@ mod environment;
 mod permissions;
 
 pub use environment::{
-    Access, EnvironmentContext, FilePlace, Filesystem, environment_block, environment_difference,
-    filesystem,
+    Access, EnvironmentContext, FilePlace, Filesystem, PROTECTED, environment_block,
+    environment_difference, filesystem,
 };
 pub use permissions::{Permissions, permissions_block};
 

@@ -18,6 +18,8 @@ pub struct Permissions<'a> {
     pub sandbox: SandboxMode,
     /// Whether commands in it reach the network.
     pub network: bool,
+    /// Whether a permission profile has rules about files that the mode cannot tell.
+    pub has_file_rules: bool,
     /// Folders that may be written beside the working folder.
     pub writable_roots: &'a [PathBuf],
     /// When the user is asked.
@@ -41,10 +43,15 @@ pub fn permissions_block(permissions: &Permissions<'_>) -> String {
 
 fn sandbox(permissions: &Permissions<'_>, text: &mut String) {
     let allows = match permissions.sandbox {
+        SandboxMode::ReadOnly | SandboxMode::WorkspaceWrite if permissions.has_file_rules => {
+            "a permission profile says which files commands may read and write; its rules stand in the environment \
+             context, and the one for the innermost folder decides. What no rule is about cannot be read. What is \
+             denied stays so outside the sandbox too, so never ask for it"
+        }
         SandboxMode::ReadOnly => "commands may read every file and write none",
         SandboxMode::WorkspaceWrite => {
             "commands may read every file, and write below the working folder, in temporary folders and in the \
-             writable roots below, if there are any; `.git`, `.codex` and `.agents` at the top of each stay read-only"
+             writable roots below, if there are any; `.git`, `.codex`, `.agents` and `.aws` in each stay read-only"
         }
         SandboxMode::DangerFullAccess => {
             "commands run without a sandbox and may read and write every file of the user"
@@ -55,7 +62,9 @@ fn sandbox(permissions: &Permissions<'_>, text: &mut String) {
         "`sandbox_mode` is `{}`: {allows}.",
         permissions.sandbox.as_str()
     );
-    if permissions.sandbox == SandboxMode::WorkspaceWrite && !permissions.writable_roots.is_empty()
+    if permissions.sandbox == SandboxMode::WorkspaceWrite
+        && !permissions.has_file_rules
+        && !permissions.writable_roots.is_empty()
     {
         text.push_str("Writable roots:\n");
         for root in permissions.writable_roots {
@@ -178,6 +187,7 @@ mod tests {
         let block = permissions_block(&Permissions {
             sandbox,
             network: false,
+            has_file_rules: false,
             writable_roots: &[],
             approval,
             reviewer: ApprovalsReviewer::User,
@@ -197,6 +207,27 @@ mod tests {
                 The network cannot be reached from inside the sandbox.
                 `approval_policy` is `never`. Do not set `sandbox_permissions`: such a command is refused without anybody being asked. If something cannot be done within these limits, do what can be done and say what is missing.
                 </permissions instructions>"#]],
+        );
+    }
+
+    #[test]
+    fn a_profile_with_rules_is_told_by_its_rules() {
+        let block = permissions_block(&Permissions {
+            sandbox: SandboxMode::WorkspaceWrite,
+            network: false,
+            has_file_rules: true,
+            writable_roots: &[PathBuf::from("/data")],
+            approval: ApprovalPolicy::Never,
+            reviewer: ApprovalsReviewer::User,
+            approved_prefixes: &[],
+        });
+        assert!(
+            block.contains("`workspace-write`: a permission profile says"),
+            "{block}"
+        );
+        assert!(
+            !block.contains("/data") && !block.contains("every file"),
+            "{block}"
         );
     }
 
@@ -221,6 +252,7 @@ mod tests {
         let block = permissions_block(&Permissions {
             sandbox: SandboxMode::WorkspaceWrite,
             network: true,
+            has_file_rules: false,
             writable_roots: &roots,
             approval: ApprovalPolicy::OnRequest,
             reviewer: ApprovalsReviewer::AutoReview,
@@ -252,7 +284,7 @@ mod tests {
             ApprovalPolicy::Granular(kinds),
             &expect![[r#"
                 <permissions instructions>
-                `sandbox_mode` is `workspace-write`: commands may read every file, and write below the working folder, in temporary folders and in the writable roots below, if there are any; `.git`, `.codex` and `.agents` at the top of each stay read-only.
+                `sandbox_mode` is `workspace-write`: commands may read every file, and write below the working folder, in temporary folders and in the writable roots below, if there are any; `.git`, `.codex`, `.agents` and `.aws` in each stay read-only.
                 The network cannot be reached from inside the sandbox.
                 `approval_policy` is granular. Put to the user: commands for which a rule says to ask, questions of MCP servers. Refused at once: leaving the sandbox, use of skills, requests for permissions.
                 Do not set `sandbox_permissions`: such a command is refused without anybody being asked. If something cannot be done within these limits, do what can be done and say what is missing.
@@ -266,6 +298,7 @@ mod tests {
         let block = permissions_block(&Permissions {
             sandbox: SandboxMode::ReadOnly,
             network: false,
+            has_file_rules: false,
             writable_roots: &[],
             approval: ApprovalPolicy::OnRequest,
             reviewer: ApprovalsReviewer::User,

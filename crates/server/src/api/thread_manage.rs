@@ -218,6 +218,8 @@ async fn update_settings(
         approval_policy: params.approval_policy,
         approvals_reviewer: params.approvals_reviewer,
         sandbox_policy: params.sandbox_policy,
+        profile: params.permissions,
+        permissions: None,
         cwd: params.cwd.map(|cwd| assemble::absolute(&cx.server, &cwd)),
         personality: params.personality,
         collaboration_mode: params.collaboration_mode,

@@ -41,6 +41,8 @@ async fn start(cx: Cx, params: TurnStartParams) -> ApiResult<ThreadCall<methods:
         approval_policy: params.approval_policy,
         approvals_reviewer: params.approvals_reviewer,
         sandbox_policy: params.sandbox_policy,
+        profile: params.permissions,
+        permissions: None,
         cwd: params.cwd.map(|cwd| assemble::absolute(&cx.server, &cwd)),
         personality: params.personality,
         collaboration_mode: params.collaboration_mode,

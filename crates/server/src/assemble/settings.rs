@@ -4,16 +4,16 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use loomd_config::{ApprovalPolicy, Config, SandboxMode as ConfigSandbox};
-use loomd_events::TurnContext;
+use loomd_config::{ApprovalPolicy, Config};
+use loomd_events::{FileRules, TurnContext};
 use loomd_protocol::{
-    AbsolutePathBuf, ActivePermissionProfile, ApprovalsReviewer, AskForApproval, CollaborationMode,
-    ModeKind, MultiAgentMode, Personality, ReasoningSummary, SandboxMode, SandboxPolicy, Settings,
+    AbsolutePathBuf, ApprovalsReviewer, AskForApproval, CollaborationMode, ModeKind,
+    MultiAgentMode, Personality, ReasoningSummary, SandboxMode, SandboxPolicy, Settings,
     ThreadForkParams, ThreadResumeParams, ThreadSettings,
 };
 use serde_json::{Map, Value};
 
-use super::{absolute, environments};
+use super::{absolute, confines, environments};
 use crate::Server;
 use crate::errors::{ApiError, ApiResult};
 
@@ -28,6 +28,8 @@ pub(crate) struct Overrides {
     pub(super) approvals_reviewer: Option<ApprovalsReviewer>,
     pub(super) sandbox: Option<SandboxMode>,
     pub(super) permissions: Option<String>,
+    /// Whether [`Self::load`] found a word on what commands may touch.
+    pub(super) confines: bool,
     pub(super) config: Map<String, Value>,
     pub(super) base_instructions: Option<String>,
     pub(super) developer_instructions: Option<String>,
@@ -45,6 +47,7 @@ impl Overrides {
             approvals_reviewer: params.approvals_reviewer,
             sandbox: params.sandbox,
             permissions: params.permissions.clone(),
+            confines: false,
             config: params.config.clone().unwrap_or_default(),
             base_instructions: params.base_instructions.clone(),
             developer_instructions: params.developer_instructions.clone(),
@@ -62,6 +65,7 @@ impl Overrides {
             approvals_reviewer: params.approvals_reviewer,
             sandbox: params.sandbox,
             permissions: params.permissions,
+            confines: false,
             config: params.config.unwrap_or_default(),
             base_instructions: params.base_instructions,
             developer_instructions: params.developer_instructions,
@@ -70,17 +74,14 @@ impl Overrides {
     }
 
     /// Whether these overrides ask for something else than a loaded thread has.
-    pub(crate) fn differ(
-        &self,
-        server: &Server,
-        config: &Config,
-        settings: &ThreadSettings,
-    ) -> bool {
+    pub(crate) fn differ(&self, server: &Server, settings: &ThreadSettings) -> bool {
         fn says_other<T: PartialEq>(asked: &Option<T>, has: &T) -> bool {
             asked.as_ref().is_some_and(|asked| asked != has)
         }
         let cwd = self.cwd.as_deref().map(|cwd| absolute(server, cwd));
         let sandbox = self.sandbox.map(|mode| sandbox_word(mode).to_owned());
+        let active = settings.active_permission_profile.as_ref();
+        let active_id = active.map_or_else(String::new, |profile| profile.id.clone());
         let texts = [&self.base_instructions, &self.developer_instructions];
         says_other(&self.model, &settings.model)
             || says_other(&self.model_provider, &settings.model_provider)
@@ -90,14 +91,20 @@ impl Overrides {
             || says_other(&sandbox, &policy_word(&settings.sandbox_policy).to_owned())
             || (self.service_tier.is_some() && self.service_tier != settings.service_tier)
             || (self.personality.is_some() && self.personality != settings.personality)
-            || (self.permissions.is_some() && self.permissions != config.active_permission_profile)
+            || says_other(&self.permissions, &active_id)
             || texts.iter().any(|text| text.is_some())
             || !self.config.is_empty()
     }
 
     /// Loads the configuration with what concerns it folded in, so that it is checked
-    /// like the rest.
-    pub(super) fn load(&mut self, server: &Server, cwd: &Path) -> ApiResult<Arc<Config>> {
+    /// like the rest. `last_profile` is the permission profile that the thread had, which
+    /// counts if nothing else is said.
+    pub(super) fn load(
+        &mut self,
+        server: &Server,
+        cwd: &Path,
+        last_profile: Option<&str>,
+    ) -> ApiResult<Arc<Config>> {
         let mut config = std::mem::take(&mut self.config);
         if let Some(provider) = self.model_provider.take() {
             config.insert("model_provider".to_owned(), provider.into());
@@ -108,6 +115,22 @@ impl Overrides {
         if let Some(mode) = self.sandbox {
             config.insert("sandbox_mode".to_owned(), sandbox_word(mode).into());
         }
+        let words = [
+            "default_permissions",
+            "sandbox_mode",
+            "sandbox_workspace_write",
+        ];
+        let is_word = |key: &String| words.iter().any(|word| key.starts_with(word));
+        self.confines = config.keys().any(is_word);
+        // The name of a profile that went meanwhile leaves the thread to the rest of the
+        // configuration, as in the reference.
+        if let Some(profile) = last_profile.filter(|_| !self.confines) {
+            let mut config = config.clone();
+            config.insert("default_permissions".to_owned(), profile.into());
+            if let Ok(loaded) = server.loader.load(Some(cwd), &config) {
+                return Ok(server.in_common.configs.share(loaded));
+            }
+        }
         let loaded = server.loader.load(Some(cwd), &config);
         let config = loaded
             .map_err(|error| ApiError::invalid(format!("failed to load configuration: {error}")))?;
@@ -116,13 +139,13 @@ impl Overrides {
 }
 
 /// Effective settings: the request over what the last turn ran with over the
-/// configuration.
+/// configuration. With the rules about files that go with them.
 pub(super) fn settings(
     overrides: &Overrides,
     config: &Config,
     cwd: AbsolutePathBuf,
     last: Option<&TurnContext>,
-) -> ThreadSettings {
+) -> (ThreadSettings, Option<Arc<FileRules>>) {
     let model = overrides
         .model
         .clone()
@@ -132,11 +155,20 @@ pub(super) fn settings(
     let effort = last
         .and_then(|context| context.effort.clone())
         .or_else(|| config.effort.clone());
-    let sandbox_policy = match (overrides.sandbox, last) {
-        (None, Some(context)) => context.sandbox_policy.clone(),
-        (Some(_), _) | (None, None) => sandbox_policy(config),
+    // A profile that the last turn had is the configuration's by now.
+    let last_policy = last
+        .filter(|_| !overrides.confines)
+        .filter(|last| last.profile.is_none());
+    let (sandbox_policy, active_permission_profile, file_rules) = match last_policy {
+        Some(last) => {
+            let policy = last.sandbox_policy.clone();
+            let rules = last.file_rules.as_ref();
+            let denials = rules.and_then(|rules| rules.denials_under(&policy));
+            (policy, None, denials)
+        }
+        None => confines(config),
     };
-    ThreadSettings {
+    let settings = ThreadSettings {
         disabled_plugin_ids: Vec::new(),
         environments: Some(environments(&cwd)),
         cwd,
@@ -152,12 +184,7 @@ pub(super) fn settings(
             },
         ),
         sandbox_policy,
-        active_permission_profile: config.active_permission_profile.as_ref().map(|id| {
-            ActivePermissionProfile {
-                id: id.clone(),
-                extends: None,
-            }
-        }),
+        active_permission_profile,
         collaboration_mode: CollaborationMode {
             mode: ModeKind::Default,
             settings: Settings {
@@ -176,7 +203,8 @@ pub(super) fn settings(
         summary: config.summary.map(reasoning_summary),
         multi_agent_mode: MultiAgentMode::default(),
         personality: overrides.personality,
-    }
+    };
+    (settings, file_rules)
 }
 
 fn sandbox_word(mode: SandboxMode) -> &'static str {
@@ -195,27 +223,6 @@ pub(crate) fn policy_word(policy: &SandboxPolicy) -> &'static str {
         SandboxPolicy::DangerFullAccess | SandboxPolicy::ExternalSandbox { .. } => {
             "danger-full-access"
         }
-    }
-}
-
-/// The configured sandbox as the protocol writes it.
-pub(crate) fn sandbox_policy(config: &Config) -> SandboxPolicy {
-    let write = &config.sandbox_workspace_write;
-    match config.sandbox_mode {
-        ConfigSandbox::DangerFullAccess => SandboxPolicy::DangerFullAccess,
-        ConfigSandbox::ReadOnly => SandboxPolicy::ReadOnly {
-            network_access: false,
-        },
-        ConfigSandbox::WorkspaceWrite => SandboxPolicy::WorkspaceWrite {
-            network_access: write.network_access,
-            writable_roots: write
-                .writable_roots
-                .iter()
-                .filter_map(|path| AbsolutePathBuf::new(path.display().to_string()))
-                .collect(),
-            exclude_tmpdir_env_var: write.exclude_tmpdir_env_var,
-            exclude_slash_tmp: write.exclude_slash_tmp,
-        },
     }
 }
 

@@ -142,10 +142,18 @@ impl Actor {
                 mut command,
                 responder,
             } => {
+                if let Err(error) = self
+                    .surroundings
+                    .look_up(self.core.settings(), &mut command)
+                {
+                    return responder.answer(Err(error));
+                }
                 if let Command::StartTurn(request) = &mut *command {
-                    self.surroundings.fill(self.core.settings(), request);
+                    self.surroundings.fill(&self.core, request);
                 } else if let Command::Shell(request) = &mut *command {
-                    request.ground = self.surroundings.ground(self.core.settings());
+                    request.ground = self
+                        .surroundings
+                        .ground(self.core.settings(), self.core.file_rules());
                 }
                 let reply = self.promise(responder);
                 let command = *command;

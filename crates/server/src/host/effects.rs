@@ -44,7 +44,9 @@ impl Actor {
             self.feed([Input::RolloutFailed { reason }]);
         }
         if std::mem::take(&mut self.prepare) {
-            let ground = self.surroundings.ground(self.core.settings());
+            let ground = self
+                .surroundings
+                .ground(self.core.settings(), self.core.file_rules());
             self.feed([Input::Prepared(Box::new(ground))]);
         }
         if self.core.is_quiet() {

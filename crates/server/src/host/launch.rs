@@ -313,7 +313,9 @@ impl Body {
             assembly.developer_instructions,
         );
         if let Some(awaiting) = &mut assembly.setup.awaiting {
-            awaiting.model = surroundings.ground(&assembly.setup.settings).model;
+            awaiting.model = surroundings
+                .ground(&assembly.setup.settings, assembly.setup.file_rules.as_ref())
+                .model;
         }
         let model = server.models.model(&crate::ModelOrder {
             provider_id: &config.model_provider,

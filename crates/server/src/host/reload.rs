@@ -48,7 +48,7 @@ impl Actor {
     ) {
         let counts = self.core.may_be_overridden()
             && self.recorder.path().is_some()
-            && overrides.differ(&self.server, &self.config, self.core.settings());
+            && overrides.differ(&self.server, self.core.settings());
         if counts {
             let why = Why::Override(overrides, request);
             self.reload = Some(Reload { why, responder });

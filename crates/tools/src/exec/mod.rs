@@ -189,7 +189,9 @@ async fn start(call: Call, wanted: Wanted) {
         limit,
         input,
     } = wanted;
-    let is_free = confinement.is_none();
+    let is_free = confinement
+        .as_ref()
+        .is_none_or(|confinement| confinement.bounds.is_open());
     let begun = shared.clock.now();
     let mut item = CommandItem::new(call.id(), &line, &script, &folder, begun, source);
     let program = Program {

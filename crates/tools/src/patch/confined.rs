@@ -42,7 +42,7 @@ async fn send(plan: Plan, confinement: Confinement) -> io::Result<(Plan, Result<
             folder: Path::new("/"),
             terminal: false,
         };
-        confinement.sandbox.command(&confinement.policy, &job)
+        confinement.command(&job)
     };
     let mut confined = tokio::task::spawn_blocking(prepare)
         .await

@@ -121,7 +121,10 @@ impl Patcher {
         let work = Writing {
             plan,
             turn_folder: patch.turn_folder,
-            confinement: bounds.filter(|_| place == Place::Inside),
+            confinement: match place {
+                Place::Inside => bounds,
+                Place::Outside => call.shared().confinement(&call.context, place),
+            },
         };
         self.write(call, turn, work, item, begun).await
     }
@@ -248,10 +251,15 @@ async fn checked(
     bounds: Option<&Confinement>,
 ) -> Result<(Plan, Reach), Stopped> {
     let (text, folder) = (patch.patch.clone(), patch.folder.clone());
-    let policy = bounds.map(|bounds| bounds.policy.clone());
-    match blocking(move || check(&text, &folder, policy.as_ref())).await {
+    let bounds = bounds.map(|bounds| bounds.bounds.clone());
+    match blocking(move || {
+        let policy = bounds.map(|bounds| bounds.settle()).transpose()?;
+        check(&text, &folder, policy.as_ref()).map_err(|error| error.to_string())
+    })
+    .await
+    {
         Some(Ok(checked)) => Ok(checked),
-        Some(Err(error)) => Err(Stopped::Refused(error.to_string())),
+        Some(Err(text)) => Err(Stopped::Refused(text)),
         None => Err(Stopped::Refused(FAILED.to_owned())),
     }
 }
@@ -274,10 +282,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 }
 
 fn check(patch: &str, folder: &Path, policy: Option<&Policy>) -> Result<(Plan, Reach), PlanError> {
-    let is_hidden = |path: &Path| {
-        let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        policy.is_some_and(|policy| policy.hides(&real))
-    };
+    let is_hidden = |path: &Path| policy.is_some_and(|policy| policy.forbids_read(path));
     let mut read = |path: &Path| match is_hidden(path) {
         true => Err(io::Error::from(rustix::io::Errno::ACCESS).to_string()),
         false => disk::read(path),

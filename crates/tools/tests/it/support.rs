@@ -111,6 +111,7 @@ impl Tools {
             cwd: self.folder.path().to_owned(),
             approval_policy: policy,
             sandbox_policy: self.sandbox_policy.clone(),
+            file_rules: None,
         })
     }
 
