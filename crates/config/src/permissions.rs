@@ -314,10 +314,16 @@ impl Sum {
     /// The sandbox mode that comes nearest, as the reference shows it to clients.
     fn nearest(&self) -> (SandboxMode, SandboxWorkspaceWrite) {
         let may_write = |place: &RulePlace| self.rules.get(place) == Some(&RuleAccess::Write);
-        let paths = self.rules.iter().filter_map(|(place, access)| match place {
-            RulePlace::Path(path) if *access == RuleAccess::Write => Some(path.clone()),
-            _ => None,
-        });
+        let written = self
+            .rules
+            .iter()
+            .filter(|(_, access)| **access == RuleAccess::Write);
+        let mut paths = Vec::new();
+        for (place, _) in written {
+            if let RulePlace::Path(path) = place {
+                paths.push(path.clone());
+            }
+        }
         let counted = self.workspace_roots.iter().filter(|(_, counts)| **counts);
         let mut roots: Vec<PathBuf> = counted.map(|(root, _)| root.clone()).collect();
         let in_workspace = self.rules.iter().any(|(place, access)| {

@@ -60,10 +60,12 @@ impl Surroundings {
         settings: &ThreadSettings,
         command: &mut Command,
     ) -> ApiResult<()> {
-        let patch = match command {
-            Command::StartTurn(request) => &mut request.settings,
-            Command::UpdateSettings(patch) => patch,
-            _ => return Ok(()),
+        let patch = if let Command::StartTurn(request) = command {
+            &mut request.settings
+        } else if let Command::UpdateSettings(patch) = command {
+            patch
+        } else {
+            return Ok(());
         };
         if let Some(id) = patch.profile.take() {
             let cwd = patch.cwd.as_ref().unwrap_or(&settings.cwd);

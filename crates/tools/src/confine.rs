@@ -147,14 +147,10 @@ impl Bounds {
         access: FileSystemAccessMode,
         temporary: Option<&OsStr>,
     ) {
-        let plain = match access {
-            FileSystemAccessMode::Read => Access::Read,
-            FileSystemAccessMode::Write => Access::Write,
-            FileSystemAccessMode::Deny => Access::Deny,
-        };
-        let for_a_while = match plain {
-            Access::Write => Access::WriteTemporary,
-            other => other,
+        let (plain, for_a_while) = match access {
+            FileSystemAccessMode::Read => (Access::Read, Access::Read),
+            FileSystemAccessMode::Write => (Access::Write, Access::WriteTemporary),
+            FileSystemAccessMode::Deny => (Access::Deny, Access::Deny),
         };
         match place {
             FileSystemPath::Path { path } => self.say(path.into(), plain),
@@ -444,7 +440,7 @@ mod tests {
         assert_eq!(plain.read_only, [PathBuf::from("/w/docs")]);
         let granted = with(grants);
         assert_eq!(roots(&granted), [own("/w"), own("/new"), own("/w/docs")]);
-        assert_eq!(granted.read_only, [PathBuf::new(); 0]);
+        assert!(granted.read_only.is_empty());
         assert_eq!(granted.hidden, [PathBuf::from("/w/secret")]);
         let outside = bounds_outside(&write(false), Some(&rules), site("/t"));
         assert!(outside.as_ref().is_some_and(Bounds::is_open));

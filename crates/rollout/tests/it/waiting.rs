@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use loomd_events::{
-    CallProgress, Sequenced, StoredState, ThreadEvent, ToolCall, ToolPayload, WaitingCall,
-    WaitingTurn,
+    CallProgress, FileRules, Sequenced, StoredState, ThreadEvent, ToolCall, ToolPayload,
+    WaitingCall, WaitingTurn,
 };
 use loomd_protocol::{
     AskForApproval, CommandExecutionStatus, ItemKind, ItemStartedNotification, SandboxPolicy,
@@ -53,7 +53,9 @@ fn waiting(turn: &str) -> WaitingTurn {
         cwd: PathBuf::from("/w"),
         approval_policy: AskForApproval::Untrusted,
         sandbox_policy: SandboxPolicy::DangerFullAccess,
-        file_rules: None,
+        file_rules: FileRules::of_policy(&SandboxPolicy::ReadOnly {
+            network_access: false,
+        }),
         plan_mode: false,
         output_schema: None,
         for_goal: false,

@@ -25,17 +25,17 @@ async fn thread(server: &TestServer, client: &mut TestClient, approval: Value) -
     started["thread"]["id"].as_str().expect("an id").to_owned()
 }
 
-fn script(steps: &[Value]) -> String {
+pub(crate) fn script(steps: &[Value]) -> String {
     let mut steps = steps.to_vec();
     steps.push(json!({ "say": "so" }));
     format!("go\n@@ {}", Value::from(steps))
 }
 
-fn exec(command: &str) -> Value {
+pub(crate) fn exec(command: &str) -> Value {
     json!({ "exec": command })
 }
 
-fn adding(file: &Path) -> Value {
+pub(crate) fn adding(file: &Path) -> Value {
     let patch = format!(
         "*** Begin Patch\n*** Add File: {}\n+new\n*** End Patch",
         file.display()
@@ -44,7 +44,7 @@ fn adding(file: &Path) -> Value {
 }
 
 /// The item that ended last, of those that a tool made.
-fn ended(notes: &[Value]) -> Value {
+pub(crate) fn ended(notes: &[Value]) -> Value {
     let ends = notes
         .iter()
         .filter(|note| note["method"] == "item/completed");
@@ -56,7 +56,7 @@ fn ended(notes: &[Value]) -> Value {
 }
 
 /// Reads to the end of the turn.
-async fn rest(client: &mut TestClient) {
+pub(crate) async fn rest(client: &mut TestClient) {
     client.note("turn/completed").await;
 }
 

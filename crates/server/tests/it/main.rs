@@ -18,6 +18,7 @@ mod lifecycle;
 mod metadata;
 mod model_asks;
 mod process;
+mod profiles;
 mod races;
 mod random_traffic;
 mod reading;
