@@ -140,12 +140,9 @@ mod tests {
             .loader()
             .load(None, &no_request())
             .expect("the test's configuration loads");
-        agents_md(
-            &home.path("home"),
-            &home.folder("p/sub"),
-            &config,
-            &|path| !path.ends_with("hidden/AGENTS.md"),
-        )
+        agents_md(&home.path("home"), &home.folder("p/sub"), &config, &|_| {
+            true
+        })
     }
 
     fn text(home: &TestHome, config: &str) -> Option<String> {

@@ -10,8 +10,8 @@ use loomd_base::ThreadId;
 use loomd_config::Config;
 use loomd_events::{HistoryItem, MessagePart, SessionMeta, ThreadSnapshot};
 use loomd_protocol::{
-    AbsolutePathBuf, Thread, ThreadEnvironment, ThreadHistoryMode, ThreadSource, ThreadStartParams,
-    ThreadStatus,
+    AbsolutePathBuf, Thread, ThreadEnvironment, ThreadHistoryMode, ThreadSettings, ThreadSource,
+    ThreadStartParams, ThreadStatus,
 };
 use loomd_rollout::layout;
 use loomd_thread::{Kept, Origin, SharedJson, ThreadSetup};
@@ -22,7 +22,7 @@ use crate::errors::{ApiError, ApiResult};
 use crate::router::Cx;
 use crate::{PROTOCOL_VERSION, Server};
 
-pub(crate) use permissions::{confines, permissions};
+pub(crate) use permissions::{confines, may_read, permissions, site};
 pub(crate) use settings::{Overrides, policy_word};
 
 /// The only place where commands run: this machine.
@@ -358,12 +358,18 @@ pub(crate) fn shared_json(value: &Value) -> SharedJson {
     SharedJson(Arc::from(raw))
 }
 
-/// The files whose text the model gets as instructions.
-pub(crate) fn instruction_sources(server: &Server, cwd: &AbsolutePathBuf) -> Vec<String> {
+/// The files whose text the model gets as instructions in a thread with these settings.
+pub(crate) fn instruction_sources(server: &Server, settings: &ThreadSettings) -> Vec<String> {
+    let cwd = &settings.cwd;
     let Ok(config) = server.loader.load(Some(cwd.as_path()), &Map::new()) else {
         return Vec::new();
     };
-    loomd_config::agents_md(&server.home, cwd.as_path(), &config, &|_| true)
+    let profile = settings.active_permission_profile.as_ref();
+    let rules = profile
+        .and_then(|profile| permissions(server, cwd, &profile.id).ok())
+        .and_then(|permissions| permissions.file_rules);
+    let may_read = may_read(server, settings, rules.as_deref());
+    loomd_config::agents_md(&server.home, cwd.as_path(), &config, &may_read)
         .sources
         .iter()
         .map(|path| path.display().to_string())

@@ -1,12 +1,11 @@
 //! What a command outside of threads may do: the request's word, else the configuration's.
 
-use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
 
 use loomd_config::Config;
 use loomd_protocol::{AbsolutePathBuf, SandboxPolicy};
-use loomd_tools::{Confinement, Grants, Site};
+use loomd_tools::{Confinement, Grants};
 use serde_json::Map;
 
 use crate::Server;
@@ -51,11 +50,7 @@ pub(crate) fn confinement(
             (policy, rules)
         }
     };
-    let site = Site {
-        folder: Path::new(cwd.as_str()),
-        temporary: server.environment.var("TMPDIR").map(OsStr::new),
-        home: &server.home,
-    };
+    let site = assemble::site(server, cwd);
     let bounds = loomd_tools::bounds(&policy, rules.as_deref(), Grants::default(), site);
     let confinement = bounds.map(|bounds| Confinement {
         sandbox: Arc::clone(&server.sandbox),

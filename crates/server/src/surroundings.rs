@@ -3,7 +3,6 @@
 //! Filled in by the thread's actor just before a turn starts, when its settings are
 //! known: the core then sends only what is new.
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,12 +19,10 @@ use loomd_protocol::{
     AskForApproval, FileSystemAccessMode, FileSystemPath, FileSystemSpecialPath, NetworkAccess,
     SandboxPolicy, ThreadSettings,
 };
-use loomd_sandbox::Policy;
 use loomd_thread::{
     Command, ContextPart, ContextRole, Ground, ModelFacts, Thread, TurnRequest, patched,
     patched_rules,
 };
-use loomd_tools::{Grants, Site};
 
 use crate::Server;
 use crate::assemble;
@@ -126,13 +123,7 @@ impl Surroundings {
                 .filter(|_| include.collaboration_mode),
         );
         let cwd = settings.cwd.as_path();
-        let hidden = rules.and_then(|rules| self.hidden(settings, rules));
-        let may_read = |path: &Path| match &hidden {
-            None => true,
-            Some(policy) => policy
-                .as_ref()
-                .is_ok_and(|policy| !policy.forbids_read(path)),
-        };
+        let may_read = assemble::may_read(&self.server, settings, rules);
         let instructions = agents_md(&self.server.home, cwd, &self.config, &may_read);
         add(
             "agents_md",
@@ -153,22 +144,6 @@ impl Surroundings {
                 .map(|files| self.environment(cwd, files)),
         );
         parts
-    }
-
-    /// What keeps the model from reading the files that its commands may not.
-    fn hidden(
-        &self,
-        settings: &ThreadSettings,
-        rules: &FileRules,
-    ) -> Option<Result<Policy, String>> {
-        let site = Site {
-            folder: settings.cwd.as_path(),
-            temporary: self.server.environment.var("TMPDIR").map(OsStr::new),
-            home: &self.server.home,
-        };
-        let policy = &settings.sandbox_policy;
-        let bounds = loomd_tools::bounds(policy, Some(rules), Grants::default(), site)?;
-        Some(bounds.settle())
     }
 
     fn environment(&self, cwd: &Path, files: Filesystem) -> String {

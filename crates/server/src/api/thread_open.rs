@@ -31,7 +31,7 @@ async fn start(cx: Cx, params: ThreadStartParams, answer: Answer<methods::Thread
     let server = Arc::clone(&cx.server);
     let responder = Responder::new(move |result: ApiResult<Reply>| {
         answer.send(result.and_then(view).map(|view| {
-            let sources = assemble::instruction_sources(&server, &view.settings.cwd);
+            let sources = assemble::instruction_sources(&server, &view.settings);
             started(*view, sources)
         }));
     });
@@ -61,7 +61,7 @@ async fn fork(cx: Cx, params: ThreadForkParams, answer: Answer<methods::ThreadFo
     let server = Arc::clone(&cx.server);
     let responder = Responder::new(move |result: ApiResult<Reply>| {
         answer.send(result.and_then(view).map(|view| {
-            let sources = assemble::instruction_sources(&server, &view.settings.cwd);
+            let sources = assemble::instruction_sources(&server, &view.settings);
             forked(*view, sources, with_turns)
         }));
     });

@@ -253,7 +253,7 @@ impl Shape {
         if self.exclude_turns || goes_on {
             view.turns = Vec::new();
         }
-        let sources = assemble::instruction_sources(server, &view.settings.cwd);
+        let sources = assemble::instruction_sources(server, &view.settings);
         let position = LoomdPosition {
             seq: view.seq,
             resync: self.own.after.is_some() && !goes_on,

@@ -1,14 +1,17 @@
 //! What the configuration says that commands may touch, in the words of threads and tools.
 
+use std::ffi::OsStr;
+use std::path::Path;
 use std::sync::Arc;
 
 use loomd_config::{ActiveProfile, Config, RuleAccess, RulePlace, SandboxMode};
 use loomd_events::{FileRules, WORKSPACE_GLOB};
 use loomd_protocol::{
     AbsolutePathBuf, ActivePermissionProfile, FileSystemAccessMode, FileSystemPath,
-    FileSystemSandboxEntry, FileSystemSpecialPath, SandboxPolicy,
+    FileSystemSandboxEntry, FileSystemSpecialPath, SandboxPolicy, ThreadSettings,
 };
 use loomd_thread::Permissions;
+use loomd_tools::{Grants, Site};
 use serde_json::Map;
 
 use crate::Server;
@@ -56,6 +59,34 @@ pub(crate) fn permissions(
         sandbox_policy,
         file_rules,
     })
+}
+
+/// Which files the model may be told, since its commands could read them.
+pub(crate) fn may_read(
+    server: &Server,
+    settings: &ThreadSettings,
+    rules: Option<&FileRules>,
+) -> impl Fn(&Path) -> bool {
+    let policy = rules.and_then(|rules| {
+        let site = site(server, &settings.cwd);
+        let policy = &settings.sandbox_policy;
+        let bounds = loomd_tools::bounds(policy, Some(rules), Grants::default(), site)?;
+        Some(bounds.settle())
+    });
+    move |path| match &policy {
+        None => true,
+        Some(Ok(policy)) => !policy.forbids_read(path),
+        Some(Err(_)) => false,
+    }
+}
+
+/// Where a program of the server works that works in `folder`.
+pub(crate) fn site<'a>(server: &'a Server, folder: &'a AbsolutePathBuf) -> Site<'a> {
+    Site {
+        folder: folder.as_path(),
+        temporary: server.environment.var("TMPDIR").map(OsStr::new),
+        home: &server.home,
+    }
 }
 
 fn active(profile: &ActiveProfile) -> ActivePermissionProfile {

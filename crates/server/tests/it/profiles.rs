@@ -390,6 +390,7 @@ async fn the_model_is_told_the_rules_and_nothing_of_a_hidden_file() {
         "config": { "permissions.mine.filesystem.\":workspace_roots\".\"AGENTS.md\"": "deny" },
     });
     let started = start(&mut client, params).await;
+    assert_eq!(started["activePermissionProfile"]["id"], "mine");
     let thread = started["thread"]["id"].as_str().expect("an id").to_owned();
     run(&mut client, &thread, "true").await;
     let text = rollout(&mut client, &thread).await;
