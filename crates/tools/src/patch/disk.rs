@@ -1,15 +1,27 @@
 //! Reads the files of a patch and writes its changes: all of them or none.
 //!
-//! Blocking; runs outside the async workers. A file is written in place, so that
-//! links, owner and mode stay. If a step fails, the steps before it are undone from
-//! what the plan remembers. Not covered: a crash of the machine in the middle, and
-//! somebody else writing the same files at the same time.
+//! Blocking; runs outside the async workers. What holds:
+//!
+//! - A file is written in place, so that links, owner, mode and whoever has it open stay, as
+//!   in the reference. Its room is asked for first, and what it held is overwritten rather
+//!   than cut off before, so that a full disk costs nothing.
+//! - A file that is no longer what the plan was made from is not written or removed, and
+//!   neither is one that took the place of nothing.
+//! - If a step fails, the steps before it are undone from what they remember, see [`steps`].
+//! - If the process that writes is killed, whoever sent it puts the files back, see
+//!   [`put_back`]. Only folders it had made and the mode of files it had removed are not.
+//! - If the server is killed as well, or the machine stops, files may be left written in part:
+//!   those before the moment are new, those after it old, and one may be mixed. The time for
+//!   that is the few system calls of a patch. A journal that the next start replays would
+//!   close it, and would have to decide hours later, when the files may be the user's again;
+//!   the turn is marked as interrupted instead, and its `fileChange` item as not completed.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::plan::{Change, ChangeKind, Content, Found, Plan};
+use super::steps::{self, Done};
 
 /// Bytes of a file beyond which a patch does not read it.
 const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -28,11 +40,22 @@ pub(crate) fn read(path: &Path) -> Found {
     if meta.len() > FILE_BYTES_MAX {
         return Err(format!("file is larger than {FILE_BYTES_MAX} bytes"));
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(meta.len()).unwrap_or(0));
-    fs::File::open(path)
-        .and_then(|file| file.take(FILE_BYTES_MAX).read_to_end(&mut bytes))
+    // What was a file a moment ago may be a pipe by now.
+    let bytes = steps::open(path, false)
+        .and_then(|file| content(&file))
         .map_err(|error| error.to_string())?;
     Ok(Some(Content::from(bytes)))
+}
+
+/// All bytes of an open file.
+pub(super) fn content(file: &File) -> io::Result<Vec<u8>> {
+    let len = file.metadata()?.len();
+    let mut bytes = Vec::with_capacity(usize::try_from(len.min(FILE_BYTES_MAX)).unwrap_or(0));
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(bytes)
 }
 
 /// Carries out a plan.
@@ -43,8 +66,8 @@ pub(crate) fn write(plan: &Plan) -> Result<(), String> {
     let mut done = Vec::new();
     for change in &plan.changes {
         if let Err(failure) = carry_out(change, &mut done) {
-            let undone = done.into_iter().rev().map(undo).filter(Result::is_err);
-            let end = match undone.count() {
+            let undone = done.into_iter().rev().map(Done::undo);
+            let end = match undone.filter(Result::is_err).count() {
                 0 => "No file was changed.".to_owned(),
                 lost => format!("{lost} earlier changes could not be undone."),
             };
@@ -54,102 +77,56 @@ pub(crate) fn write(plan: &Plan) -> Result<(), String> {
     Ok(())
 }
 
-/// A step that was done, with what undoes it.
-enum Done {
-    /// Folders made for a file, outermost first.
-    Folders(Vec<PathBuf>),
-    /// A file written (or begun); `None` where there was none.
-    Written(PathBuf, Option<Content>),
-    /// A file removed.
-    Removed(PathBuf, Content, fs::Permissions),
+/// Puts the files back to what the plan found, wherever in the middle of it the writing
+/// process ended. A file that is neither what was found nor what the plan may have left is
+/// somebody else's work and stays.
+///
+/// # Errors
+/// How many files could not be put back.
+pub(crate) fn put_back(plan: &Plan) -> Result<(), usize> {
+    let failed = |change: &&Change| {
+        let outcome = match &change.kind {
+            ChangeKind::Add { old, new } => steps::put_back(&change.path, old.as_ref(), new),
+            ChangeKind::Delete { old } => steps::put_back(&change.path, Some(&text(old)), old),
+            ChangeKind::Update { old, new, moved } => {
+                let target = moved.as_ref().map_or(Ok(()), |(target, replaced)| {
+                    steps::put_back(target, replaced.as_ref(), new)
+                });
+                target.and(steps::put_back(&change.path, Some(&text(old)), new))
+            }
+        };
+        outcome.is_err()
+    };
+    match plan.changes.iter().rev().filter(failed).count() {
+        0 => Ok(()),
+        lost => Err(lost),
+    }
+}
+
+fn text(content: &str) -> Content {
+    Content::Text(content.to_owned())
 }
 
 fn carry_out(change: &Change, done: &mut Vec<Done>) -> Result<(), String> {
     match &change.kind {
-        ChangeKind::Add { old, new } => write_file(&change.path, old.as_ref(), new, done),
-        ChangeKind::Delete { old } => remove_file(&change.path, old, done),
+        ChangeKind::Add { old, new } => steps::write_file(&change.path, old.as_ref(), new, done),
+        ChangeKind::Delete { old } => steps::remove_file(&change.path, old, done),
         ChangeKind::Update {
             old,
             new,
             moved: None,
-        } => {
-            let old = Content::Text(old.clone());
-            write_file(&change.path, Some(&old), new, done)
-        }
+        } => steps::write_file(&change.path, Some(&text(old)), new, done),
         ChangeKind::Update {
             old,
             new,
             moved: Some((target, replaced)),
         } => {
-            write_file(target, replaced.as_ref(), new, done)?;
+            steps::write_file(target, replaced.as_ref(), new, done)?;
             // The mode travels with the file; a failure here is no reason to undo.
             if let Ok(meta) = fs::metadata(&change.path) {
                 let _ = fs::set_permissions(target, meta.permissions());
             }
-            remove_file(&change.path, old, done)
-        }
-    }
-}
-
-fn write_file(
-    path: &Path,
-    old: Option<&Content>,
-    new: &str,
-    done: &mut Vec<Done>,
-) -> Result<(), String> {
-    let failure = || format!("Failed to write file {}", path.display());
-    make_folders(path, done).map_err(|_| failure())?;
-    // What could not be read before could not be put back: a folder, a pipe, a file
-    // without the right to read, a link to nowhere.
-    if old.is_none() && fs::symlink_metadata(path).is_ok() {
-        return Err(failure());
-    }
-    done.push(Done::Written(path.to_owned(), old.cloned()));
-    fs::write(path, new).map_err(|_| failure())
-}
-
-fn make_folders(path: &Path, done: &mut Vec<Done>) -> io::Result<()> {
-    let mut missing: Vec<PathBuf> = path
-        .ancestors()
-        .skip(1)
-        .take_while(|folder| !folder.exists())
-        .map(Path::to_owned)
-        .collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    missing.reverse();
-    let innermost = missing.last().cloned().unwrap_or_default();
-    done.push(Done::Folders(missing));
-    fs::create_dir_all(innermost)
-}
-
-fn remove_file(path: &Path, old: &str, done: &mut Vec<Done>) -> Result<(), String> {
-    let failed = |_: io::Error| format!("Failed to delete file {}", path.display());
-    let mode = fs::metadata(path).map_err(failed)?.permissions();
-    fs::remove_file(path).map_err(failed)?;
-    let old = Content::Text(old.to_owned());
-    done.push(Done::Removed(path.to_owned(), old, mode));
-    Ok(())
-}
-
-fn undo(step: Done) -> io::Result<()> {
-    match step {
-        Done::Folders(made) => {
-            for folder in made.iter().rev() {
-                if folder.exists() {
-                    fs::remove_dir(folder)?;
-                }
-            }
-            Ok(())
-        }
-        Done::Written(path, Some(old)) => fs::write(path, old.as_bytes()),
-        // It may not have come to be written at all.
-        Done::Written(path, None) if fs::symlink_metadata(&path).is_err() => Ok(()),
-        Done::Written(path, None) => fs::remove_file(path),
-        Done::Removed(path, old, mode) => {
-            fs::write(&path, old.as_bytes())?;
-            fs::set_permissions(path, mode)
+            steps::remove_file(&change.path, old, done)
         }
     }
 }
@@ -237,6 +214,76 @@ mod tests {
             format!("Failed to write file {target}\nNo file was changed.")
         );
         assert_eq!(listing(folder.path()), ["b"]);
+    }
+
+    /// A disk of so many bytes, as long as it lives. `None` where this user may not mount one.
+    struct SmallDisk(tempfile::TempDir);
+
+    impl SmallDisk {
+        fn new(bytes: usize) -> Option<Self> {
+            let folder = tempfile::tempdir().expect("a folder");
+            let size = std::ffi::CString::new(format!("size={bytes}")).expect("no zero byte");
+            let flags = rustix::mount::MountFlags::empty();
+            rustix::mount::mount("none", folder.path(), "tmpfs", flags, size.as_c_str()).ok()?;
+            Some(Self(folder))
+        }
+    }
+
+    impl Drop for SmallDisk {
+        fn drop(&mut self) {
+            let _ = rustix::mount::unmount(self.0.path(), rustix::mount::UnmountFlags::DETACH);
+        }
+    }
+
+    #[test]
+    fn a_full_disk_costs_nothing() {
+        let Some(disk) = SmallDisk::new(256 * 1024) else {
+            return;
+        };
+        let folder = disk.0.path();
+        let at = |name: &str| folder.join(name);
+        fs::write(at("a"), "1\n2\n").expect("written");
+        fs::write(at("gone"), "x\n").expect("written");
+        let many = "+0123456789abcdef\n".repeat(20_000);
+        for big in [
+            format!("*** Update File: a\n@@\n-1\n{many}"),
+            format!("*** Add File: a\n{many}"),
+            format!("*** Add File: deep/n\n{many}"),
+        ] {
+            let body = format!("*** Delete File: gone\n*** Add File: small\n+x\n{big}");
+            let text = run(folder, body.trim_end()).expect_err("no room");
+            assert!(text.ends_with("\nNo file was changed."), "{text}");
+            assert_eq!(listing(folder), ["a", "gone"]);
+            assert_eq!(fs::read_to_string(at("a")).expect("read"), "1\n2\n");
+            assert_eq!(fs::read_to_string(at("gone")).expect("read"), "x\n");
+        }
+    }
+
+    #[test]
+    fn what_is_undone_keeps_links_and_modes() {
+        use std::os::unix::fs::MetadataExt as _;
+
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        for name in ["twin-1", "aim", "a", "b"] {
+            fs::write(at(name), "1\n").expect("written");
+        }
+        fs::hard_link(at("twin-1"), at("twin-2")).expect("linked");
+        std::os::unix::fs::symlink("aim", at("link")).expect("linked");
+        fs::set_permissions(at("a"), fs::Permissions::from_mode(0o700)).expect("set");
+        fs::set_permissions(at("b"), fs::Permissions::from_mode(0o640)).expect("set");
+        fs::create_dir(at("dir")).expect("made");
+        run(
+            folder.path(),
+            "*** Delete File: twin-1\n*** Delete File: link\n*** Update File: a\n*** Move to: b\n\
+             -1\n+2\n*** Add File: dir\n+x",
+        )
+        .expect_err("a folder is in the way");
+        let inode = |name: &str| fs::metadata(at(name)).expect("there").ino();
+        assert_eq!(inode("twin-1"), inode("twin-2"));
+        assert_eq!(fs::read_link(at("link")).expect("a link"), Path::new("aim"));
+        let mode = |name: &str| fs::metadata(at(name)).expect("there").permissions().mode() & 0o777;
+        assert_eq!((mode("a"), mode("b")), (0o700, 0o640));
     }
 
     #[test]

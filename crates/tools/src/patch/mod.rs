@@ -1,8 +1,8 @@
 //! `apply_patch`: the patch language, its application and the diffs it leaves.
 //!
 //! [`parse`], [`plan`] and [`update`] are pure and decide everything; [`disk`] reads
-//! and writes. A patch is checked whole before the first byte is written, and what
-//! was written is undone if a later write fails.
+//! and writes, in [`steps`] that can be undone. A patch is checked whole before the first
+//! byte is written, and what was written is undone if a later write fails.
 
 pub(crate) mod confined;
 pub(crate) mod diff;
@@ -12,11 +12,14 @@ pub mod parse;
 pub mod plan;
 mod runner;
 mod seek;
+mod steps;
 pub(crate) mod turn_diff;
 pub mod update;
 
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod storm;
 
 pub(crate) use runner::{PatchCall, Patcher};
 

@@ -281,7 +281,11 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     tokio::task::spawn_blocking(work).await.ok()
 }
 
-fn check(patch: &str, folder: &Path, policy: Option<&Policy>) -> Result<(Plan, Reach), PlanError> {
+pub(super) fn check(
+    patch: &str,
+    folder: &Path,
+    policy: Option<&Policy>,
+) -> Result<(Plan, Reach), PlanError> {
     let is_hidden = |path: &Path| policy.is_some_and(|policy| policy.forbids_read(path));
     let mut read = |path: &Path| match is_hidden(path) {
         true => Err(io::Error::from(rustix::io::Errno::ACCESS).to_string()),
