@@ -42,6 +42,15 @@ pub enum ModelEvent {
         /// The piece of text.
         delta: String,
     },
+    /// A piece of what the model writes into a custom tool, before the call is whole.
+    CallInput {
+        /// The call.
+        call_id: String,
+        /// The tool.
+        name: String,
+        /// The piece of text, never empty.
+        delta: String,
+    },
     /// An output item is whole. It becomes history; a call may start at once.
     ItemDone(OutputItem),
     /// What the response headers said about rate limits.

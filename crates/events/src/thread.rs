@@ -10,8 +10,9 @@ use std::sync::Arc;
 use loomd_base::ThreadId;
 use loomd_protocol::{
     AccountRateLimitsUpdatedNotification, ActivePermissionProfile, AgentMessageDeltaNotification,
-    AskForApproval, CommandExecutionOutputDeltaNotification, ErrorNotification, GitInfo,
-    ItemCompletedNotification, ItemStartedNotification, ReasoningSummaryPartAddedNotification,
+    AskForApproval, CommandExecutionOutputDeltaNotification, ErrorNotification,
+    FileChangePatchUpdatedNotification, GitInfo, ItemCompletedNotification,
+    ItemStartedNotification, ReasoningSummaryPartAddedNotification,
     ReasoningSummaryTextDeltaNotification, ReasoningTextDeltaNotification, SandboxPolicy,
     SessionSource, TerminalInteractionNotification, ThreadSettingsUpdatedNotification,
     ThreadTokenUsage, ThreadTokenUsageUpdatedNotification, Turn, TurnDiffUpdatedNotification,
@@ -61,6 +62,8 @@ pub enum ThreadEvent {
     CommandOutputDelta(CommandExecutionOutputDeltaNotification),
     /// Input to a running command.
     TerminalInteraction(TerminalInteractionNotification),
+    /// What a patch that the model still writes is going to change.
+    PatchUpdated(FileChangePatchUpdatedNotification),
     /// The turn's diff changed.
     TurnDiff(TurnDiffUpdatedNotification),
     /// The turn's plan changed.

@@ -74,6 +74,13 @@ struct Part<'a> {
     text: Option<String>,
 }
 
+/// A call of a custom tool that began.
+#[derive(Clone)]
+pub(crate) struct Called {
+    pub(crate) call_id: String,
+    pub(crate) name: String,
+}
+
 /// An item that was read but has no settled id yet.
 pub(crate) struct Draft<'a> {
     wire: Wire<'a>,
@@ -120,6 +127,13 @@ impl<'a> Draft<'a> {
             _ => "item",
         };
         format!("{prefix}_{}", ids.v7())
+    }
+
+    /// The ids of a call and its tool, as far as the host gave them.
+    pub(crate) fn called(&self) -> Option<Called> {
+        let call_id = self.wire.call_id.clone().filter(|id| !id.is_empty())?;
+        let name = self.wire.name.clone()?;
+        (self.sort == Sort::CustomCall).then_some(Called { call_id, name })
     }
 
     /// Whether the model refused instead of answering.

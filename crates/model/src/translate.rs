@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::failure::{self, ApiError, Broken};
-use crate::output::{Draft, Sort};
+use crate::output::{Called, Draft, Sort};
 
 /// Items that may be open at a time; beyond it the oldest is forgotten. Hosts stream
 /// one or a few.
@@ -44,6 +44,8 @@ struct Open {
     id: String,
     sort: Sort,
     output_index: Option<i64>,
+    /// The call that it is.
+    call: Option<Called>,
 }
 
 #[derive(Deserialize)]
@@ -192,6 +194,7 @@ impl Translator {
                     None => Said::Nothing,
                 }
             }
+            "response.custom_tool_call_input.delta" => self.call_input(event),
             "response.output_item.added" => self.item_added(&event),
             "response.output_item.done" => self.item_done(&event),
             "response.completed" => Said::Completed(self.completed(&event)),
@@ -235,11 +238,32 @@ impl Translator {
         }
     }
 
+    fn call_input(&self, event: Event<'_>) -> Said {
+        let Some(delta) = event.delta.filter(|delta| !delta.is_empty()) else {
+            return Said::Nothing;
+        };
+        let id = self.open_item(event.item_id, Sort::CustomCall);
+        let open = self
+            .open
+            .iter()
+            .rev()
+            .find(|open| Some(&open.id) == id.as_ref());
+        match open.and_then(|open| open.call.clone()) {
+            Some(Called { call_id, name }) => Said::Event(ModelEvent::CallInput {
+                call_id,
+                name,
+                delta,
+            }),
+            None => Said::Nothing,
+        }
+    }
+
     fn item_added(&mut self, event: &Event<'_>) -> Said {
         let Some(draft) = draft(event) else {
             return Said::Nothing;
         };
-        if !draft.sort.is_announced() {
+        let call = draft.called();
+        if !draft.sort.is_announced() && call.is_none() {
             return Said::Nothing;
         }
         let id = match draft.id() {
@@ -253,7 +277,12 @@ impl Translator {
             id: id.clone(),
             sort: draft.sort,
             output_index: event.output_index,
+            call,
         });
+        // Calls are told when they are whole; only what is written into them is told before.
+        if !draft.sort.is_announced() {
+            return Said::Nothing;
+        }
         match draft.finish(id, &*self.ids) {
             Some(item) => Said::Event(ModelEvent::ItemAdded(item)),
             None => Said::Nothing,
@@ -265,11 +294,12 @@ impl Translator {
             return Said::Nothing;
         };
         let id = match self.close(&draft, event.output_index) {
-            Some(id) => id,
+            // Nobody was told the id under which a call began.
+            Some(id) if draft.sort.is_announced() || draft.id().is_none() => id,
             // Clients of the reference get no item for a refusal; one that began is
             // ended all the same.
-            None if draft.is_refusal() => return Said::Nothing,
-            None => match draft.id() {
+            _ if draft.is_refusal() => return Said::Nothing,
+            _ => match draft.id() {
                 Some(id) => id.to_owned(),
                 None => draft.fresh_id(&*self.ids),
             },

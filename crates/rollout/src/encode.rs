@@ -117,6 +117,7 @@ impl Encoder {
             | ThreadEvent::ReasoningTextDelta(_)
             | ThreadEvent::CommandOutputDelta(_)
             | ThreadEvent::TerminalInteraction(_)
+            | ThreadEvent::PatchUpdated(_)
             | ThreadEvent::TurnDiff(_)
             | ThreadEvent::TurnPlan(_)
             | ThreadEvent::RateLimits(_)

@@ -185,6 +185,10 @@ impl Surroundings {
         ModelFacts {
             context_window: i64::try_from(window).ok(),
             parallel_tool_calls: true,
+            streams_patches: self
+                .config
+                .feature("apply_patch_streaming_events")
+                .unwrap_or_default(),
             verbosity: self
                 .config
                 .verbosity

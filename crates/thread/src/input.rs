@@ -271,6 +271,8 @@ pub struct ModelFacts {
     pub context_window: Option<i64>,
     /// Whether several calls may come in one response.
     pub parallel_tool_calls: bool,
+    /// Whether clients are told of a patch while the model writes it.
+    pub streams_patches: bool,
     /// Answer length hint (`low`, `medium`, `high`), if configured.
     pub verbosity: Option<String>,
     /// Said to subscribers before each turn, for instance that the model is unknown.

@@ -24,6 +24,7 @@ mod input;
 mod items;
 mod kept;
 mod ops;
+mod patch_stream;
 mod refusal;
 mod sampling;
 mod thread;

@@ -124,6 +124,11 @@ impl Thread {
                 };
                 self.event(cx, ThreadEvent::ReasoningTextDelta(notification));
             }
+            ModelEvent::CallInput {
+                call_id,
+                name,
+                delta,
+            } => self.on_call_input(cx, &turn_id, call_id, &name, &delta),
             ModelEvent::ItemDone(item) => self.on_item_done(cx, &turn_id, item),
             ModelEvent::RateLimits(snapshot) => {
                 if let Some(active) = &mut self.active {
@@ -205,6 +210,7 @@ impl Thread {
             } => Some(items::reasoning(id, summary, content)),
             OutputKind::WebSearch { id, action } => Some(items::web_search(id, action.as_ref())),
             OutputKind::Call(call) => {
+                self.end_patch_stream(cx, turn_id, &call.call_id);
                 self.remember(cx, Some(turn_id.clone()), output.history);
                 return self.start_call(cx, call);
             }
@@ -269,6 +275,7 @@ impl Thread {
         for item in std::mem::take(&mut active.step.streaming) {
             self.open_items.remove(item.id());
         }
+        active.step.patches.clear();
         let recorded = active.step.recorded;
         if recorded {
             active.broken_attempts += 1;

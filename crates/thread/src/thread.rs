@@ -513,7 +513,8 @@ impl Thread {
     /// Repeats the turn's diff, as the reference does after each step.
     pub(crate) fn repeat_diff(&mut self, cx: Cx<'_>) {
         let Some(active) = &self.active else { return };
-        let Some(diff) = active.diff.clone() else {
+        // That everything was undone is told once.
+        let Some(diff) = active.diff.clone().filter(|diff| !diff.is_empty()) else {
             return;
         };
         let notification = TurnDiffUpdatedNotification {

@@ -14,6 +14,7 @@ use loomd_protocol::{
     AccountRateLimitsUpdatedNotification, RateLimitSnapshot, ThreadItem, ThreadTokenUsage, Turn,
 };
 
+use crate::patch_stream::PatchStream;
 use crate::{ModelFacts, ReplyTo, SharedJson, UserMessage};
 
 /// A turn while it runs.
@@ -70,6 +71,8 @@ pub(crate) struct Step {
     pub(crate) outputs_recorded: usize,
     /// The messages and reasonings that are being streamed, in the order they began.
     pub(crate) streaming: Vec<ThreadItem>,
+    /// The patches that the model writes.
+    pub(crate) patches: Vec<PatchStream>,
     /// The goal that was active when the request was made.
     pub(crate) goal: Option<String>,
     /// What is told at its end has been told.

@@ -112,6 +112,7 @@ impl Setup {
                 | ModelEvent::SummaryPartAdded { .. }
                 | ModelEvent::SummaryDelta { .. }
                 | ModelEvent::ReasoningDelta { .. }
+                | ModelEvent::CallInput { .. }
                 | ModelEvent::Rerouted { .. }) => format!("{event:?}"),
             });
         }

@@ -20,6 +20,7 @@ fn line(event: &ModelEvent) -> String {
         ModelEvent::SummaryPartAdded { item_id, index } => format!("part {item_id} {index}"),
         ModelEvent::SummaryDelta { index, delta, .. } => format!("summary {index} {delta:?}"),
         ModelEvent::ReasoningDelta { index, delta, .. } => format!("raw {index} {delta:?}"),
+        ModelEvent::CallInput { call_id, delta, .. } => format!("input {call_id} {delta:?}"),
         ModelEvent::RateLimits(limits) => format!("limits {:?}", limits.limit_id),
         ModelEvent::Rerouted { model } => format!("rerouted {model}"),
         ModelEvent::Retrying {

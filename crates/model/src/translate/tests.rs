@@ -289,6 +289,32 @@ fn what_is_not_understood_is_skipped() {
 }
 
 #[test]
+fn what_is_written_into_a_custom_tool_is_told_with_its_call() {
+    let call = |kind: &str, call_id: &str, input: &str| json!({"type": kind, "id": "ctc_1", "call_id": call_id, "name": "apply_patch", "input": input});
+    let piece = |item: &str, delta: &str| json!({"type": "response.custom_tool_call_input.delta", "item_id": item, "delta": delta});
+    check(
+        &[
+            piece("ctc_1", "before it began"),
+            added(call("custom_tool_call", "call_1", "")),
+            piece("ctc_1", "a"),
+            piece("another id", "b"),
+            piece("ctc_1", ""),
+            done(call("custom_tool_call", "call_1", "ab")),
+            piece("ctc_1", "after it ended"),
+            added(call("custom_tool_call", "", "")),
+            piece("ctc_1", "a call without an id"),
+            added(call("function_call", "call_2", "")),
+            piece("ctc_1", "another kind"),
+        ],
+        expect![[r#"
+            CallInput { call_id: "call_1", name: "apply_patch", delta: "a" }
+            CallInput { call_id: "call_1", name: "apply_patch", delta: "b" }
+            done Call(ToolCall { call_id: "call_1", name: "apply_patch", namespace: None, payload: Custom { input: "ab" } })
+        "#]],
+    );
+}
+
+#[test]
 fn open_items_are_bounded() {
     let mut translator = Translator::new(Arc::new(CountedIds::default()));
     for n in 0..=OPEN_ITEMS_MAX {

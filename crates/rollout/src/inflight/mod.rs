@@ -176,6 +176,7 @@ impl Journal {
             | ThreadEvent::ItemCompleted(_)
             | ThreadEvent::ReasoningSummaryPartAdded(_)
             | ThreadEvent::TerminalInteraction(_)
+            | ThreadEvent::PatchUpdated(_)
             | ThreadEvent::TurnDiff(_)
             | ThreadEvent::TurnPlan(_)
             | ThreadEvent::TokenUsage(_)

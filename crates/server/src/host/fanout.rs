@@ -243,6 +243,7 @@ fn encode_event(
         ThreadEvent::TerminalInteraction(params) => {
             note!("item/commandExecution/terminalInteraction", params)
         }
+        ThreadEvent::PatchUpdated(params) => note!("item/fileChange/patchUpdated", params),
         ThreadEvent::TurnDiff(params) => note!("turn/diff/updated", params),
         ThreadEvent::TurnPlan(params) => note!("turn/plan/updated", params),
         ThreadEvent::TokenUsage(params) => note!("thread/tokenUsage/updated", params),

@@ -26,6 +26,7 @@ mod reload;
 mod residency;
 mod resume;
 mod settings;
+mod streamed_patches;
 mod turns;
 
 /// The seed of what is random: fixed in general, so that a green run stays green, and free

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use loomd_events::{AskOutcome, CallProgress, HistoryItem, MessagePart, ThreadEvent};
 use loomd_protocol::{
-    AbsolutePathBuf, ApprovalsReviewer, AskForApproval, CollaborationMode, ItemKind, ModeKind,
-    MultiAgentMode, SandboxPolicy, SessionSource, Settings, Thread as Info, ThreadHistoryMode,
-    ThreadItem, ThreadSettings, ThreadStatus, Turn,
+    AbsolutePathBuf, ApprovalsReviewer, AskForApproval, CollaborationMode, FileUpdateChange,
+    ItemKind, ModeKind, MultiAgentMode, SandboxPolicy, SessionSource, Settings, Thread as Info,
+    ThreadHistoryMode, ThreadItem, ThreadSettings, ThreadStatus, Turn,
 };
 use loomd_thread::{Action, Audience, Origin, Reply, ThreadSetup};
 
@@ -299,6 +299,11 @@ fn event(event: &ThreadEvent) -> String {
         ThreadEvent::AgentMessageDelta(note) => format!("delta {} {:?}", note.item_id, note.delta),
         ThreadEvent::CommandOutputDelta(note) => {
             format!("output {} {:?}", note.item_id, note.delta)
+        }
+        ThreadEvent::PatchUpdated(note) => {
+            let change = |change: &FileUpdateChange| format!("{} {:?}", change.path, change.diff);
+            let changes: Vec<String> = note.changes.iter().map(change).collect();
+            format!("patch {}: {}", note.item_id, changes.join(", "))
         }
         ThreadEvent::TurnDiff(note) => format!("diff {}", note.diff),
         ThreadEvent::TokenUsage(note) => format!("tokens {}", note.token_usage.total.total_tokens),

@@ -367,6 +367,11 @@ impl Player {
                 item_id: id.to_owned(),
                 delta: text.to_owned(),
             },
+            "writes" => ModelEvent::CallInput {
+                call_id: id.to_owned(),
+                name: "apply_patch".to_owned(),
+                delta: text.replace("\\n", "\n"),
+            },
             "said" => ModelEvent::ItemDone(said(id, text)),
             "calls" => ModelEvent::ItemDone(call(id, text)),
             "calls-tool" => {
@@ -469,6 +474,7 @@ pub(crate) fn ground() -> Ground {
         model: ModelFacts {
             context_window: Some(1000),
             parallel_tool_calls: true,
+            streams_patches: true,
             verbosity: None,
             warning: None,
         },
