@@ -8,5 +8,6 @@ mod exec;
 mod leaving;
 mod life;
 mod patch;
+mod storm;
 mod support;
 mod tools;
