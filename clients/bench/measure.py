@@ -18,6 +18,7 @@ import threading
 import time
 import uuid
 
+import commands
 import lifecycle
 from process import STEP_SECONDS, cpu_seconds, rss_mb
 
@@ -41,7 +42,8 @@ class Server:
 
     def __init__(self, program, home, work):
         env = {k: v for k, v in os.environ.items() if not k.startswith(("CODEX_", "OPENAI_", "LOOMD_"))}
-        env.update(CODEX_HOME=str(home), LOOMD_HOME=str(home))
+        # Commands run in a login shell; nobody's own start-up files are measured.
+        env.update(CODEX_HOME=str(home), LOOMD_HOME=str(home), HOME=str(home), SHELL="/bin/bash")
         self.work, self.count, self.inbox = work, 0, queue.Queue()
         self.process = subprocess.Popen(
             [program, "app-server"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -223,6 +225,15 @@ class Bench:
         server.close()
         return next((home / "sessions").rglob("rollout-*.jsonl"))
 
+    def attempt(self, measurement, name):
+        try:
+            measurement(self, self.home(name))
+        except (SystemExit, queue.Empty) as error:
+            # What the reference does not do leaves its column empty; loomd must do it.
+            if self.name == "loomd":
+                raise
+            print(f"the reference, {name}: {error!r}", file=sys.stderr)
+
     def run(self):
         self.start_up("", self.home("fresh"))
         self.threads_and_turns(self.home("turns"))
@@ -232,13 +243,12 @@ class Bench:
         self.lists(stored)
         lifecycle.all_pages(self, stored)
         for measurement in (lifecycle.idle_threads, lifecycle.fan_out, lifecycle.stalled_reader, lifecycle.long_thread):
-            try:
-                measurement(self, self.home(measurement.__name__))
-            except SystemExit as error:
-                # What the reference does not do leaves its column empty; loomd must do it.
-                if self.name == "loomd":
-                    raise
-                print(f"the reference, {measurement.__name__}: {error}", file=sys.stderr)
+            self.attempt(measurement, measurement.__name__)
+        for name, measurement in (
+                ("command", lambda bench, home: commands.small(bench, home, confined=False)),
+                ("confined", lambda bench, home: commands.small(bench, home, confined=True)),
+                ("much-output", commands.much)):
+            self.attempt(measurement, name)
         binary = pathlib.Path(self.program).resolve()
         self.add("program", binary.stat().st_size / 2**20)
         return {name: statistics.median(values) for name, values in self.figures.items()}
@@ -266,6 +276,11 @@ ROWS = {
     "most memory a stalled reader cost": ("MB", 1, None),
     "resume of a loaded thread, newest page": ("ms", 2, 2), "resume of it with all 1,000 turns": ("ms", 1, 40),
     "the newest page in a storm of resumes": ("ms", 2, 2),
+    "a command beyond its process, unconfined": ("ms", 1, None), "a command beyond its process, confined": ("ms", 1, None),
+    "100 MB of a command's output": ("s", 2, None), "memory grown by 100 MB of a command's output": ("MB", 1, 30),
+    "100 MB by `command/exec`, kept": ("s", 2, None), "memory grown by 100 MB by `command/exec`, kept": ("MB", 1, 30),
+    "100 MB by `command/exec`, streamed": ("s", 2, None),
+    "memory grown by 100 MB by `command/exec`, streamed": ("MB", 1, 30),
 }
 
 

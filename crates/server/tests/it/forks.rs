@@ -132,6 +132,40 @@ async fn a_background_terminal_outlives_its_turn_and_can_be_ended() {
 }
 
 #[tokio::test]
+async fn all_background_terminals_of_a_thread_are_ended_at_once_and_no_others() {
+    let server = TestServer::new();
+    let mut client = server.client().await;
+    let script = "go\n@@ [{\"calls\":[{\"exec\":\"exec sleep 300\",\"yield_time_ms\":250},\
+                  {\"exec\":\"exec sleep 301\",\"yield_time_ms\":250}]},{\"say\":\"left\"}]";
+    let (one, other) = (
+        client.start_thread(&server.work()).await,
+        client.start_thread(&server.work()).await,
+    );
+    for thread in [&one, &other] {
+        client.run_turn(thread, script).await;
+    }
+    client
+        .request("thread/backgroundTerminals/clean", json!({"threadId": one}))
+        .await
+        .expect("cleaned");
+    for _ in 0..2 {
+        let ended = client.note("item/completed").await;
+        assert_eq!(ended["threadId"], json!(one));
+        assert_eq!(ended["item"]["status"], "failed");
+    }
+    for (thread, left) in [(one, 0), (other, 2)] {
+        let list = client
+            .request(
+                "thread/backgroundTerminals/list",
+                json!({"threadId": thread}),
+            )
+            .await
+            .expect("a list");
+        assert_eq!(list["data"].as_array().map(Vec::len), Some(left));
+    }
+}
+
+#[tokio::test]
 async fn an_ephemeral_fork_remembers_its_source_and_leaves_nothing_on_disk() {
     let server = TestServer::new();
     let mut client = server.client().await;
