@@ -15,17 +15,23 @@ RUNS = 30
 OUTPUT_BYTES = 100 * 1024 * 1024
 # Prints as much as a program can, in lines.
 FLOOD = f"yes {'y' * 79} | head -c {OUTPUT_BYTES}"
-STARTED, COMPLETED = b'"item/started"', b'"item/completed"'
-COMMAND = b'"commandExecution"'
+COMPLETED = b'"item/completed"'
+COMMAND, MESSAGE = b'"commandExecution"', b'"agentMessage"'
 
 
-def of_command(server, mark):
-    """Passes over messages up to the start or the end of a command; when it came."""
+def up_to(server, thread, entries, kind):
+    """How long it takes from the start of a turn to the end of an item of a kind, seconds. The start of the item would
+    not do: the reference tells it when a short command has ended."""
+    begin = time.monotonic()
+    server.request("turn/start", {"threadId": thread, "input": [
+        {"type": "text", "text": "run\n@@ " + json.dumps(entries)}]})
     while True:
         line = server.take()
-        # The head says both, and an end may carry much output.
-        if mark in line[:200] and COMMAND in line[:400]:
-            return time.monotonic()
+        # The head says both, and the end of a command may carry much output.
+        if COMPLETED in line[:200] and kind in line[:400]:
+            took = time.monotonic() - begin
+            server.until("turn/completed")
+            return took
 
 
 def process_itself(home):
@@ -39,11 +45,6 @@ def process_itself(home):
     return statistics.median(times)
 
 
-def start_turn(server, thread, entries):
-    server.request("turn/start", {"threadId": thread, "input": [
-        {"type": "text", "text": "run\n@@ " + json.dumps(entries)}]})
-
-
 def small(bench, home, confined):
     if confined:
         path = home / "config.toml"
@@ -54,12 +55,10 @@ def small(bench, home, confined):
     own = process_itself(home)
     name = "a command beyond its process, " + ("confined" if confined else "unconfined")
     for run in range(RUNS + 1):
-        start_turn(server, thread, [{"exec": "true"}, {"say": "done"}])
-        begun = of_command(server, STARTED)
-        took = of_command(server, COMPLETED) - begun
-        server.until("turn/completed")
+        with_it = up_to(server, thread, [{"exec": "true"}, {"say": "done"}], COMMAND)
+        without = up_to(server, thread, [{"say": "done"}], MESSAGE)
         if run:  # the first one warms up
-            bench.add(name, (took - own) * 1e3)
+            bench.add(name, (with_it - without - own) * 1e3)
     server.close()
 
 
@@ -93,10 +92,7 @@ def by_model(server):
     thread = server.thread()
     server.turn(thread, 'warm up\n@@ [{"exec": "true"}, {"say": "done"}]')
     with Peak(server.pid) as peak:
-        start_turn(server, thread, [{"exec": FLOOD, "yield_time_ms": 30_000}, {"say": "done"}])
-        begun = of_command(server, STARTED)
-        took = of_command(server, COMPLETED) - begun
-        server.until("turn/completed")
+        took = up_to(server, thread, [{"exec": FLOOD, "yield_time_ms": 30_000}, {"say": "done"}], COMMAND)
     return took, peak.growth
 
 

@@ -3,8 +3,8 @@
 //! Blocking; runs outside the async workers. What holds:
 //!
 //! - A file is written in place, so that links, owner, mode and whoever has it open stay, as
-//!   in the reference. Its room is asked for first, and what it held is overwritten rather
-//!   than cut off before, so that a full disk costs nothing.
+//!   in the reference. What it held is overwritten rather than cut off before, and the
+//!   room for much is asked for first, so that a full disk costs nothing.
 //! - A file that is no longer what the plan was made from is not written or removed, and
 //!   neither is one that took the place of nothing.
 //! - If a step fails, the steps before it are undone from what they remember, see [`steps`].

@@ -157,13 +157,18 @@ fn fill(mut file: &File, bytes: &[u8]) -> io::Result<()> {
     file.set_len(bytes.len() as u64)
 }
 
-/// Asks for the room that a content will take. Changes nothing that can be read.
+/// Bytes from which on room is asked for before: it costs as much as writing a small file,
+/// and what was overwritten in part is put back into the room it still has.
+#[cfg(target_os = "linux")]
+const RESERVED_FROM: u64 = 64 * 1024;
+
+/// Asks for the room that a long content will take. Changes nothing that can be read.
 #[cfg(target_os = "linux")]
 fn reserve(file: &File, len: u64) -> io::Result<()> {
     use rustix::fs::{FallocateFlags, fallocate};
     use rustix::io::Errno;
 
-    if len == 0 {
+    if len < RESERVED_FROM {
         return Ok(());
     }
     match fallocate(file, FallocateFlags::KEEP_SIZE, 0, len) {

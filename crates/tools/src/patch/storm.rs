@@ -255,17 +255,10 @@ fn a_writer_that_is_killed_anywhere_leaves_what_can_be_put_back() {
     disk::put_back(&plan).expect("nothing to do");
 
     // Cut short within each file, at every byte.
-    let touched: Vec<(&Path, Vec<u8>, Vec<u8>)> = [("plain", "plain"), ("no-end", "no-end")]
-        .map(|(name, _)| {
-            let path = plan
-                .files()
-                .find(|path| path.ends_with(name))
-                .expect("named");
-            let of = |all: &Picture| all[path].clone().into_bytes();
-            (path, of(&fresh), of(&whole))
-        })
-        .to_vec();
-    for (path, old, new) in &touched {
+    for name in ["plain", "no-end"] {
+        let path = plan.files().find(|path| path.ends_with(name));
+        let path = path.expect("named");
+        let (old, new) = (fresh[path].as_bytes(), whole[path].as_bytes());
         for at in 0..=new.len() {
             let mut cut = new[..at].to_vec();
             cut.extend_from_slice(old.get(at..).unwrap_or_default());
@@ -280,11 +273,14 @@ fn a_writer_that_is_killed_anywhere_leaves_what_can_be_put_back() {
     }
 }
 
+/// What somebody else does to the folder.
+type Meanwhile = fn(&Path);
+
 #[test]
 fn what_changed_since_the_check_is_neither_written_nor_removed() {
     let ground = Ground::new();
     let folder = ground.folder();
-    let cases: [(&str, fn(&Path)); 6] = [
+    let cases: [(&str, Meanwhile); 6] = [
         ("*** Update File: crlf\n@@\n-2\n+two", |at| {
             fs::write(at.join("crlf"), "9\n").expect("written")
         }),

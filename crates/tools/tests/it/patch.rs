@@ -232,3 +232,52 @@ async fn the_function_form_is_taken_too() {
     assert!(!output.custom);
     assert_eq!(tools.read("f"), "x\n");
 }
+
+/// The helpers that this process has started, directly or not.
+fn helpers() -> Vec<rustix::process::Pid> {
+    let exe = std::path::Path::new(env!("CARGO_BIN_EXE_loomd-helper"));
+    std::fs::read_dir("/proc")
+        .expect("a list")
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok())
+        .filter(|pid| std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|of| of == exe))
+        .filter_map(rustix::process::Pid::from_raw)
+        .collect()
+}
+
+#[tokio::test]
+async fn a_confined_writer_that_is_killed_leaves_all_or_nothing() {
+    const FILES: usize = 3_000;
+    let mut put_back = 0;
+    for _ in 0..5 {
+        let mut tools = Tools::new();
+        tools.write("a.txt", "1\n");
+        let files: String = (0..FILES)
+            .map(|n| format!("*** Add File: n/{n}\n+x\n"))
+            .collect();
+        let body = format!("*** Update File: a.txt\n@@\n-1\n+2\n{files}*** Delete File: b.txt");
+        tools.write("b.txt", "b\n");
+        let call = tools.start_confined("apply_patch", patch(&body));
+        let begun = tools.path("n/0");
+        let killing = tokio::task::spawn_blocking(move || {
+            while !begun.exists() {
+                std::thread::yield_now();
+            }
+            for helper in helpers() {
+                let _ = rustix::process::kill_process(helper, rustix::process::Signal::KILL);
+            }
+        });
+        let text = tools.text(&call).await;
+        killing.await.expect("no panic");
+        let made = std::fs::read_dir(tools.path("n")).map_or(0, Iterator::count);
+        if text.starts_with("Exit code: 0\n") {
+            assert_eq!((made, &*tools.read("a.txt")), (FILES, "2\n"));
+            assert!(!tools.path("b.txt").exists());
+        } else {
+            assert!(text.ends_with("No file was changed.\n"), "{text}");
+            assert_eq!((made, &*tools.read("a.txt")), (0, "1\n"));
+            assert_eq!(tools.read("b.txt"), "b\n");
+            put_back += 1;
+        }
+    }
+    assert!(put_back > 0, "the writer was never caught in the middle");
+}

@@ -130,6 +130,27 @@ impl Tools {
         id
     }
 
+    /// Starts a call that may write its folder alone.
+    pub(crate) fn start_confined(&mut self, name: &str, payload: ToolPayload) -> String {
+        self.calls += 1;
+        let call = ToolCall {
+            call_id: format!("call_{}", self.calls),
+            name: name.to_owned(),
+            namespace: None,
+            payload,
+        };
+        let id = call.call_id.clone();
+        let mut context = ToolContext::clone(&self.context("turn", AskForApproval::Never));
+        context.sandbox_policy = SandboxPolicy::WorkspaceWrite {
+            network_access: false,
+            writable_roots: Vec::new(),
+            exclude_tmpdir_env_var: true,
+            exclude_slash_tmp: true,
+        };
+        self.toolbox.start(Arc::new(context), call);
+        id
+    }
+
     pub(crate) fn start(&mut self, name: &str, arguments: Value) -> String {
         let arguments = arguments.to_string();
         self.start_in("turn", name, ToolPayload::Function { arguments })
