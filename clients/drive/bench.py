@@ -36,12 +36,16 @@ END_SECONDS = 3
 
 HERE = Path(__file__).resolve().parent
 
+POLICIES = """\
+approval_policy = "never"
+sandbox_mode = "danger-full-access"
+"""
+"""The settings of a server whose commands just run."""
+
 CONFIG = """\
 model = "mock-model"
 model_provider = "mock"
-approval_policy = "never"
-sandbox_mode = "danger-full-access"
-check_for_update_on_startup = false
+{policies}check_for_update_on_startup = false
 
 [model_providers.mock]
 name = "mock"
@@ -118,7 +122,8 @@ class Bench:
             self.wire.mkdir(parents=True, exist_ok=True)
         mock = self.spawn([*self.mock_command, "--log", str(self.run / "model.jsonl")], "mock", stdout=subprocess.PIPE)
         port = read_line(mock.stdout, lambda line: line.strip().isdigit() and int(line), "the mock model's port")
-        (self.home / "config.toml").write_text(CONFIG.format(port=port, work=json.dumps(str(self.work))))
+        config = CONFIG.format(policies=POLICIES, port=port, work=json.dumps(str(self.work)))
+        (self.home / "config.toml").write_text(config)
         return self
 
     def __exit__(self, *_):
@@ -146,6 +151,17 @@ class Bench:
             "ALL_PROXY": nowhere,
             "NO_PROXY": "127.0.0.1,localhost",
         }
+
+    def ask_and_confine(self):
+        """Takes the policies out of the server's config, so that its defaults and its clients decide."""
+        config = self.home / "config.toml"
+        config.write_text(config.read_text().replace(POLICIES, ""))
+
+    def add_rules(self, text):
+        """Gives the server a rules file beside the one that it writes itself."""
+        folder = self.home / "rules"
+        folder.mkdir(exist_ok=True)
+        (folder / "ask.rules").write_text(text)
 
     def spawn(self, command, name, **options):
         """Starts a process that ends with the bench; its stderr goes to NAME.stderr in the run folder."""

@@ -7,6 +7,7 @@ from collections import Counter
 
 from bench import STEP_SECONDS, Bench, Failure, expect
 from openai_codex import ApprovalMode, Codex, CodexConfig, Sandbox
+from python_approvals import AskedPython
 
 
 class PythonSdk:
@@ -110,6 +111,9 @@ def main():
             ],
             sdk.notifications,
         )
+        sdk.close()
+        asked = AskedPython(bench)
+        bench.play(asked.steps(), asked.seen)
     return bench.failed
 
 

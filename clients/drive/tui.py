@@ -7,7 +7,8 @@ import json
 import re
 import sys
 
-from bench import Bench, expect, wait_until
+from approvals import Approvals
+from bench import POLICIES, Bench, expect, wait_until
 from terminal import Terminal
 
 FIRST, LAST = "alpha beta gamma delta", "epsilon zeta eta theta"
@@ -19,9 +20,7 @@ STATUS_LINE = r"mock-model\b.* · ~/work"
 
 CLIENT_CONFIG = """\
 check_for_update_on_startup = false
-approval_policy = "never"
-sandbox_mode = "danger-full-access"
-
+{policies}
 [analytics]
 enabled = false
 
@@ -33,15 +32,18 @@ trust_level = "trusted"
 class Tui:
     """One terminal UI and the steps a person takes in it."""
 
-    def __init__(self, bench, folder, serve, prompt_mark, config=""):
-        """`serve` starts a server and returns its address; `prompt_mark` is what an empty prompt line looks like."""
+    def __init__(self, bench, folder, serve, prompt_mark, config="", policies=POLICIES):
+        """`serve` starts a server and returns its address; `prompt_mark` is what an empty prompt line looks like.
+
+        `config` and `policies` are lines of the UI's own config.
+        """
         self.bench, self.serve, self.prompt_mark = bench, serve, prompt_mark
+        self.address = self.terminal = self.thread_id = None
+        bench.closers.append(self.close)
         self.program = str(bench.cache / folder / "node_modules/.bin/codex")
         self.home = bench.run / "client-home"
         self.home.mkdir(exist_ok=True)
-        (self.home / "config.toml").write_text(config + CLIENT_CONFIG.format(work=bench.work))
-        self.address = self.terminal = self.thread_id = None
-        bench.closers.append(self.close)
+        (self.home / "config.toml").write_text(config + CLIENT_CONFIG.format(work=bench.work, policies=policies))
 
     def open(self, *arguments):
         """Starts the UI and waits until it takes prompts."""
@@ -157,6 +159,9 @@ def main():
             ],
             tui.screen,
         )
+        tui.close()
+        tui = Tui(bench, "tui", lambda: bench.serve_ws("tui-0.169-approvals"), mark, policies="")
+        bench.play(Approvals(tui).steps(), tui.screen)
     return bench.failed
 
 

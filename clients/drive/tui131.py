@@ -6,6 +6,7 @@ Its model list must not name an effort it does not know, so the server's home ge
 import json
 import sys
 
+from approvals import Approvals
 from bench import Bench
 from tui import Tui
 
@@ -61,6 +62,10 @@ def main():
             ],
             tui.screen,
         )
+        tui.close()
+        serve = lambda: bench.serve_ws("tui-0.131-approvals")
+        tui = Tui(bench, "tui131", serve, r"^› ", CLIENT_CONFIG, policies="")
+        bench.play(Approvals(tui).steps(), tui.screen)
     return bench.failed
 
 

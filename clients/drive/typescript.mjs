@@ -3,7 +3,7 @@
 // Usage: node typescript.mjs SDK_FOLDER PROGRAM WORK_FOLDER
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -77,6 +77,17 @@ const steps = {
     const fresh = codex.startThread(options);
     const turn = await fresh.run(`which city\n@@ ${JSON.stringify([{ say: JSON.stringify(answer) }])}`, { outputSchema: schema });
     assert.deepEqual(JSON.parse(turn.finalResponse), answer);
+  },
+
+  async workspaceWrite() {
+    const confined = codex.startThread({ ...options, sandboxMode: "workspace-write" });
+    const command = "echo in > confined.txt; echo out > ../outside.txt";
+    const turn = await confined.run(`write\n@@ ${JSON.stringify([{ exec: command }, { say: "it is over" }])}`);
+    assert.equal(turn.finalResponse, "it is over");
+    const item = turn.items.find((item) => item.type === "command_execution");
+    assert.equal(item.status, "failed", JSON.stringify(item));
+    assert.equal(readFileSync(join(work, "confined.txt"), "utf8"), "in\n");
+    assert.ok(!existsSync(join(work, "../outside.txt")), "the command wrote outside of the workspace");
   },
 
   async resume() {

@@ -77,6 +77,7 @@ def main():
                 ("abort ends the turn and its command", sdk.abort),
                 ("resumes the thread by its id", sdk.resume),
                 ("an output schema reaches the model", sdk.output_schema),
+                ("a workspace-write thread writes its folder and nothing else", lambda: sdk.step("workspaceWrite")),
             ]
         )
     return bench.failed
