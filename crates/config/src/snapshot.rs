@@ -255,10 +255,11 @@ impl Config {
         self.features.get(name)?.as_bool()
     }
 
-    /// Whether the model is offered the plan tool: `[tools.update_plan] enabled`.
+    /// Whether the model is offered a tool, if the configuration says something about it:
+    /// `[tools.NAME] enabled`.
     #[must_use]
-    pub fn update_plan_tool(&self) -> Option<bool> {
-        self.tools.get("update_plan")?.get("enabled")?.as_bool()
+    pub fn tool(&self, name: &str) -> Option<bool> {
+        self.tools.get(name)?.get("enabled")?.as_bool()
     }
 }
 

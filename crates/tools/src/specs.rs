@@ -7,11 +7,19 @@ use serde_json::{Value, json};
 
 use crate::{patch, permissions, user_input};
 
-/// Which of the optional tools are offered. `exec_command`, `write_stdin` and
-/// `request_user_input` always are: the last one in every mode, so that the prompt's
-/// beginning does not change with the mode (as on 0.169.0).
+/// Which tools are offered. `request_user_input` is or is not in every mode, so that the
+/// prompt's beginning does not change with the mode (as on 0.169.0).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each tool is offered or not, whatever the others are"
+)]
 pub struct Offer {
+    /// `exec_command` and `write_stdin`, which are not even known where they are not
+    /// offered.
+    pub commands: bool,
+    /// `request_user_input`, likewise.
+    pub user_input: bool,
     /// `update_plan`.
     pub update_plan: bool,
     /// `request_permissions`, which is not even known where it is not offered.
@@ -29,6 +37,8 @@ impl Offer {
     #[must_use]
     pub fn all() -> Self {
         Self {
+            commands: true,
+            user_input: true,
             update_plan: true,
             request_permissions: true,
             apply_patch: true,
@@ -44,11 +54,13 @@ impl Offer {
             | usize::from(self.view_image) << 2
             | usize::from(self.goals) << 3
             | usize::from(self.request_permissions) << 4
+            | usize::from(self.commands) << 5
+            | usize::from(self.user_input) << 6
     }
 }
 
 /// How many offers there are.
-const OFFERS: usize = 32;
+const OFFERS: usize = 128;
 
 /// The specifications, built once per offer for the whole server.
 pub(crate) fn specs(offer: Offer) -> Arc<RawValue> {
@@ -61,11 +73,16 @@ pub(crate) fn specs(offer: Offer) -> Arc<RawValue> {
 }
 
 fn build(offer: Offer) -> Vec<Value> {
-    let mut specs = vec![exec_command(), write_stdin()];
+    let mut specs = Vec::new();
+    if offer.commands {
+        specs.extend([exec_command(), write_stdin()]);
+    }
     if offer.update_plan {
         specs.push(update_plan());
     }
-    specs.push(user_input::spec());
+    if offer.user_input {
+        specs.push(user_input::spec());
+    }
     if offer.request_permissions {
         specs.push(permissions::spec());
     }
@@ -294,20 +311,20 @@ mod tests {
             ]
         );
         let few = Offer {
+            commands: false,
+            user_input: true,
             update_plan: false,
             request_permissions: false,
             apply_patch: false,
             view_image: false,
             goals: false,
         };
-        assert_eq!(
-            names(few),
-            [
-                "function:exec_command",
-                "function:write_stdin",
-                "function:request_user_input"
-            ]
-        );
+        assert_eq!(names(few), ["function:request_user_input"]);
+        let none = Offer {
+            user_input: false,
+            ..few
+        };
+        assert!(names(none).is_empty());
     }
 
     #[test]

@@ -95,7 +95,8 @@ impl Toolbox {
     }
 
     /// The specifications of the offered tools: a JSON array as the model API wants it.
-    /// A call of a tool that is not offered is answered all the same.
+    /// A call of a tool that is not offered is answered all the same, but for those that
+    /// [`Offer`] says are not known then.
     #[must_use]
     pub fn specs(&self) -> Arc<RawValue> {
         specs::specs(self.offer)
@@ -287,11 +288,11 @@ async fn run(handle: Call, call: ToolCall, offer: Offer) {
         ToolPayload::Function { arguments } => arguments,
     };
     match name.as_str() {
-        "exec_command" => match parsed(&arguments) {
+        "exec_command" if offer.commands => match parsed(&arguments) {
             Ok(params) => Box::pin(exec::exec_command(handle, params)).await,
             Err(text) => handle.answer(text).await,
         },
-        "write_stdin" => match parsed(&arguments) {
+        "write_stdin" if offer.commands => match parsed(&arguments) {
             Ok(params) => exec::write_stdin(handle, params).await,
             Err(text) => handle.answer(text).await,
         },
@@ -307,7 +308,7 @@ async fn run(handle: Call, call: ToolCall, offer: Offer) {
             }
             Err(text) => handle.answer(text).await,
         },
-        "request_user_input" => match parsed(&arguments) {
+        "request_user_input" if offer.user_input => match parsed(&arguments) {
             Ok(params) => user_input::request(handle, params).await,
             Err(text) => handle.answer(text).await,
         },

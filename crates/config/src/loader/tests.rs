@@ -123,7 +123,7 @@ fn settings_are_read() {
     );
     assert_eq!(config.feature("x"), Some(true));
     assert_eq!(config.feature("y"), None);
-    assert_eq!(config.update_plan_tool(), Some(false));
+    assert_eq!(config.tool("update_plan"), Some(false));
     assert_eq!(config.mcp_servers["s"], json!({"command": "c", "odd": [1]}));
 }
 

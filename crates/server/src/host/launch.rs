@@ -395,12 +395,16 @@ fn toolbox_options(server: &Server, core: &Thread, config: &Config) -> ToolboxOp
             ))),
         model_output_limit: limit,
         offer: Offer {
-            update_plan: config.update_plan_tool().unwrap_or(true),
+            commands: config.feature("shell_tool").unwrap_or(true),
+            user_input: config
+                .tool("experimental_request_user_input")
+                .unwrap_or(true),
+            update_plan: config.tool("update_plan").unwrap_or(true),
             request_permissions: config
                 .feature("request_permissions_tool")
                 .unwrap_or_default(),
-            view_image: metadata.images,
-            goals: !core.is_ephemeral(),
+            view_image: metadata.images && config.feature("view_image").unwrap_or(true),
+            goals: !core.is_ephemeral() && config.feature("goals").unwrap_or(true),
             ..Offer::all()
         },
         home: server.home.as_path().into(),

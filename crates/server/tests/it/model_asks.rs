@@ -102,3 +102,33 @@ async fn permissions_are_asked_for_only_where_the_feature_is_on() {
     let told = r#"{\"permissions\":{\"network\":{\"enabled\":true},\"file_system\":null},\"scope\":\"turn\"}"#;
     assert!(only_rollout(&server.home()).contains(told));
 }
+
+/// Clients take them away from threads that should only answer, such as one that finds a
+/// title.
+#[tokio::test]
+async fn tools_that_a_thread_goes_without_are_not_known_in_it() {
+    let server = TestServer::new();
+    let mut client = server.client().await;
+    for call in [
+        json!(["exec_command", {"cmd": "touch here"}]),
+        json!(["write_stdin", {"session_id": 1}]),
+    ] {
+        let params = json!({
+            "cwd": server.work(), "approvalPolicy": "never", "sandbox": "danger-full-access",
+            "config": { "features.shell_tool": false },
+        });
+        let started = client
+            .request("thread/start", params)
+            .await
+            .expect("a thread");
+        let thread = &started["thread"];
+        let steps = json!([{ "call": call }, { "say": "so" }]);
+        let id = thread["id"].as_str().expect("an id");
+        client.run_turn(id, &format!("go\n@@ {steps}")).await;
+        let rollout = thread["path"].as_str().expect("a path");
+        let told = format!("unsupported call: {}", call[0].as_str().expect("a name"));
+        let rollout = fs::read_to_string(rollout).expect("a rollout");
+        assert!(rollout.contains(&told), "{rollout}");
+    }
+    assert!(!server.work().join("here").exists());
+}
