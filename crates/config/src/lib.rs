@@ -35,6 +35,7 @@ mod permissions;
 mod project;
 mod provider;
 mod read;
+mod rule_folders;
 mod schema;
 mod snapshot;
 mod unknown;

@@ -183,6 +183,16 @@ impl Rules {
         &self.errors
     }
 
+    /// How many rules about commands count.
+    pub fn len(&self) -> usize {
+        self.rules.len()
+    }
+
+    /// Whether no rule about commands counts.
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
     /// The rules for connections.
     pub fn network(&self) -> &[NetworkRule] {
         &self.network

@@ -64,7 +64,7 @@ pub(crate) enum Command {
     Demo(demo::DemoArgs),
     /// List the threads stored in the home folder
     Threads(threads::ThreadsArgs),
-    /// Check home folder, configuration, provider and stored threads
+    /// Check home folder, configuration, provider, sandbox, rules and stored threads
     Doctor(doctor::DoctorArgs),
     /// Print the completion script of a shell
     #[command(visible_alias = "completion")]

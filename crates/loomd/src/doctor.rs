@@ -15,10 +15,10 @@ use clap::Args;
 use loomd_base::SystemClock;
 use loomd_config::auth::{CodexApiKey, bearer_token, stored_login};
 use loomd_config::{Config, Environment, Loader, SandboxMode, find_home};
-use loomd_execpolicy::RuleStore;
+use loomd_execpolicy::{RuleError, RuleStore};
 use loomd_rollout::layout;
 use loomd_rpc::default_socket_path;
-use loomd_sandbox::Sandbox;
+use loomd_sandbox::{Error as SandboxError, Sandbox};
 
 use crate::console::{Console, Paint, Style};
 use crate::settings::SettingFlags;
@@ -112,9 +112,10 @@ fn examine(environment: &Environment, overrides: Vec<(String, toml::Value)>) -> 
     let request = serde_json::Map::new();
     if let Ok(config) = loader.load(Some(&environment.current_dir), &request) {
         findings.push(provider(&config, environment));
-        findings.push(sandbox(&config));
+        let try_out = || Sandbox::new(Arc::new(SystemClock::new())).try_out();
+        findings.push(sandbox(config.sandbox_mode, try_out));
+        findings.extend(rules(&home, &config.rule_folders()));
     }
-    findings.extend(rules(&home));
     findings.push(socket(&default_socket_path(&home)));
     findings.extend(rollouts(&home));
     findings
@@ -203,32 +204,48 @@ fn provider(config: &Config, environment: &Environment) -> Finding {
     }
 }
 
-/// A newcomer's model would otherwise be refused every command, and not know why.
-fn sandbox(config: &Config) -> Finding {
+/// What commands of the model may do, and whether this machine can hold them to it.
+fn sandbox(mode: SandboxMode, try_out: impl FnOnce() -> Result<(), SandboxError>) -> Finding {
     const SUBJECT: &str = "sandbox";
-    let mode = match config.sandbox_mode {
+    let mode = match mode {
         SandboxMode::DangerFullAccess => {
             let text = "danger-full-access: commands of the model may do what you may do";
             return Finding::new(Verdict::Good, SUBJECT, text);
         }
-        SandboxMode::ReadOnly => "read-only",
-        SandboxMode::WorkspaceWrite => "workspace-write",
+        SandboxMode::ReadOnly => "read-only: commands of the model may read and not write",
+        SandboxMode::WorkspaceWrite => {
+            "workspace-write: commands of the model may write the folder they work in and \
+             temporary files"
+        }
     };
-    match Sandbox::new(Arc::new(SystemClock::new())).probe() {
+    match try_out() {
         Ok(()) => {
-            let text = format!("{mode}: a command was confined, as a try");
+            let text = format!("{mode}; this machine can hold them to it");
             Finding::new(Verdict::Good, SUBJECT, text)
         }
-        Err(error) => Finding::new(Verdict::Bad, SUBJECT, format!("{mode}: {error}")),
+        Err(error) => {
+            let text = format!("{mode}; none of them will run here: {error}");
+            Finding::new(Verdict::Bad, SUBJECT, text)
+        }
     }
 }
 
-/// Rules that do not count, because a file of them is broken.
-fn rules(home: &Path) -> Option<Finding> {
-    let rules = RuleStore::new(home).rules(&[]);
-    let first = rules.errors().first()?;
-    let text = format!("{first}. Until it is mended no rule allows anything");
-    Some(Finding::new(Verdict::Doubtful, "rules", text))
+/// The rules about commands; a fault in one file takes away what all of them allow.
+fn rules(home: &Path, folders: &[PathBuf]) -> Vec<Finding> {
+    const SUBJECT: &str = "rules";
+    let rules = RuleStore::new(home).rules(folders);
+    if rules.errors().is_empty() {
+        let text = match rules.len() {
+            0 => "none are written".to_owned(),
+            count => format!("{count} about commands"),
+        };
+        return vec![Finding::new(Verdict::Good, SUBJECT, text)];
+    }
+    let text = |error: &RuleError| format!("{error}; until this is mended no rule allows anything");
+    let findings = rules.errors().iter();
+    findings
+        .map(|error| Finding::new(Verdict::Doubtful, SUBJECT, text(error)))
+        .collect()
 }
 
 fn socket(path: &Path) -> Finding {
@@ -325,7 +342,7 @@ mod tests {
         .unwrap();
         let findings = examine(&environment(home.path()), Vec::new());
         let expected = [
-            "version", "home", "config", "provider", "sandbox", "server", "threads",
+            "version", "home", "config", "provider", "sandbox", "rules", "server", "threads",
         ]
         .map(|subject| (subject, Verdict::Good));
         assert_eq!(verdicts(&findings), expected, "{findings:?}");
@@ -340,6 +357,37 @@ mod tests {
         let config = findings.iter().find(|f| f.subject == "config").unwrap();
         assert_eq!(config.verdict, Verdict::Bad);
         assert!(config.text.contains("config.toml:1:"), "{}", config.text);
+    }
+
+    #[test]
+    fn a_machine_that_cannot_confine_is_wrong_where_it_has_to() {
+        let refuses = || Err(SandboxError::Unavailable("no namespaces".to_owned()));
+        let found = sandbox(SandboxMode::ReadOnly, refuses);
+        assert_eq!(found.verdict, Verdict::Bad);
+        assert!(
+            found.text.ends_with("cannot be set up: no namespaces"),
+            "{}",
+            found.text
+        );
+        let found = sandbox(SandboxMode::DangerFullAccess, refuses);
+        assert_eq!(found.verdict, Verdict::Good);
+        let found = sandbox(SandboxMode::WorkspaceWrite, || Ok(()));
+        assert_eq!(found.verdict, Verdict::Good);
+    }
+
+    #[test]
+    fn a_rules_file_with_a_fault_is_named_with_the_place() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("rules");
+        fs::create_dir(&folder).unwrap();
+        let file = folder.join("own.rules");
+        fs::write(&file, "prefix_rule(pattern=[\"x\"], decision=\"allow\")\n").unwrap();
+        let found = rules(home.path(), &[]);
+        assert_eq!(found[0].text, "1 about commands");
+        fs::write(&file, "prefix_rule(\n").unwrap();
+        let found = rules(home.path(), &[]);
+        assert_eq!(found[0].verdict, Verdict::Doubtful);
+        assert!(found[0].text.contains("own.rules:"), "{}", found[0].text);
     }
 
     #[test]

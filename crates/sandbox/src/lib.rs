@@ -9,6 +9,7 @@
 //! - `survey`, `way`, `placeholder`: what is in the writable folders that must not be written.
 //! - `namespaces` and `helper` (Linux): mounts, namespaces, Landlock, seccomp.
 //! - `bubblewrap` (Linux): the same where only that program may make namespaces.
+//! - `trial`: whether the machine can do it at all.
 //! - `seatbelt` (macOS): the system's own sandbox, by a policy text.
 //!
 //! The helper is this program again, under another name: whoever uses the crate calls
@@ -30,11 +31,11 @@ mod seatbelt;
 mod spec;
 mod status;
 mod survey;
+mod trial;
 mod way;
 
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
-use std::process::{ExitCode, Stdio};
+use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use loomd_base::Clock;
@@ -92,28 +93,12 @@ impl Sandbox {
         self.backend.command(policy, job)
     }
 
-    /// Whether this machine can confine programs: runs one that does nothing. Blocking, for
-    /// some milliseconds.
+    /// Runs a program that does nothing, confined as much as can be. Blocking.
     ///
     /// # Errors
-    /// Why it cannot.
-    pub fn probe(&self) -> Result<(), Error> {
-        let nothing = ["true".into()];
-        let job = Job {
-            what: What::Program(&nothing),
-            folder: Path::new("/"),
-            terminal: false,
-        };
-        let mut confined = self.command(&Policy::default(), &job)?;
-        confined.command.stdin(Stdio::null());
-        let mut child = confined.command.spawn()?;
-        confined.guard.started();
-        let mut status = Vec::new();
-        if let Some(told) = confined.status {
-            told.take(STATUS_BYTES_MAX).read_to_end(&mut status)?;
-        }
-        child.wait()?;
-        verdict(&status)
+    /// When this machine cannot confine programs, with what refused.
+    pub fn try_out(&self) -> Result<(), Error> {
+        trial::run(self)
     }
 
     /// To be called when something ran unconfined: what is known of the folders may not

@@ -16,13 +16,12 @@ Do one task without asking back, and print the model's last message on standard
 output. What happens meanwhile is shown on standard error; with --json everything
 is on standard output, one event a line.
 
-There is nobody to ask, so what is not allowed is refused. This version cannot
-confine commands: unless the sandbox is danger-full-access, it refuses them all.
+There is nobody to ask, so what the sandbox or a rule does not allow is refused.
 The exit code is 0 when the turn completed and 1 when it failed.";
 
 const EXAMPLES: &str = "\
 Examples:
-  loomd exec --sandbox danger-full-access \"fix the failing test\"
+  loomd exec --sandbox workspace-write \"fix the failing test\"
   git diff | loomd exec \"review this change\"
   loomd exec --json - < prompt.txt | jq -r .type
   loomd exec --output-schema answer.json -o answer.txt \"which crates are unused?\"

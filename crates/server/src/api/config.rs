@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use loomd_config::{Config, ConfigError, ConfigWarning, Edit, WriteError, WriteOutcome};
-use loomd_execpolicy::RuleError;
 use loomd_protocol::{
     ConfigBatchWriteParams, ConfigEdit, ConfigReadParams, ConfigReadResponse,
     ConfigRequirementsReadResponse, ConfigValueWriteParams, ConfigWarningNotification,
@@ -80,25 +79,11 @@ pub(crate) fn warning(warning: &ConfigWarning) -> ConfigWarningNotification {
     }
 }
 
-fn position(line: usize, column: usize) -> TextPosition {
+pub(crate) fn position(line: usize, column: usize) -> TextPosition {
     let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
     TextPosition {
         line: count(line),
         column: count(column),
-    }
-}
-
-/// A notice about a rules file that does not count in full.
-pub(crate) fn rules_warning(error: &RuleError) -> ConfigWarningNotification {
-    let position = |at: loomd_execpolicy::Position| position(at.line, at.column);
-    ConfigWarningNotification {
-        summary: "Error parsing rules; no rule allows anything until it is mended.".to_owned(),
-        details: Some(error.message.clone()),
-        path: Some(error.path.display().to_string()),
-        range: error.span.map(|span| TextRange {
-            start: position(span.start),
-            end: position(span.end),
-        }),
     }
 }
 

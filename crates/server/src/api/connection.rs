@@ -1,10 +1,13 @@
 //! initialize, and what concerns the connection and the process as a whole.
 
+use loomd_execpolicy::Position;
 use loomd_protocol::{
-    InitializeParams, InitializeResponse, LoomdServer, RemoteControlConnectionStatus,
-    RemoteControlStatusChangedNotification, ServerNotification, methods,
+    ConfigWarningNotification, InitializeParams, InitializeResponse, LoomdServer,
+    RemoteControlConnectionStatus, RemoteControlStatusChangedNotification, ServerNotification,
+    TextRange, methods,
 };
 
+use crate::Server;
 use crate::errors::{ApiError, ApiResult};
 use crate::host::send_to;
 use crate::peer::Client;
@@ -30,9 +33,8 @@ fn initialize(cx: &Cx, params: InitializeParams, answer: Answer<methods::Initial
         let note = ServerNotification::ConfigWarning(super::config::warning(&warning));
         send_to([&cx.peer].into_iter(), &note, now_ms);
     }
-    // As for the configuration: files that few people have, and small.
-    for error in server.rules.rules(&[]).errors() {
-        let note = ServerNotification::ConfigWarning(super::config::rules_warning(error));
+    for note in rule_warnings(server) {
+        let note = ServerNotification::ConfigWarning(note);
         send_to([&cx.peer].into_iter(), &note, now_ms);
     }
     let status = RemoteControlStatusChangedNotification {
@@ -44,6 +46,31 @@ fn initialize(cx: &Cx, params: InitializeParams, answer: Answer<methods::Initial
     let note = ServerNotification::RemoteControlStatusChanged(status);
     send_to([&cx.peer].into_iter(), &note, now_ms);
     cx.peer.set_ready();
+}
+
+/// What is wrong with the rules files that count in the folder of the process. Whoever wrote
+/// one would otherwise wonder why nothing is allowed any more.
+fn rule_warnings(server: &Server) -> Vec<ConfigWarningNotification> {
+    let folders = server
+        .loader
+        .load(None, &serde_json::Map::new())
+        .map_or_else(|_| Vec::new(), |config| config.rule_folders());
+    let position = |at: Position| super::config::position(at.line, at.column);
+    let rules = server.rules.rules(&folders);
+    let warnings = rules
+        .errors()
+        .iter()
+        .map(|error| ConfigWarningNotification {
+            summary: "A rules file has a fault; until it is mended no rule allows anything."
+                .to_owned(),
+            details: Some(error.to_string()),
+            path: Some(error.path.display().to_string()),
+            range: error.span.map(|span| TextRange {
+                start: position(span.start),
+                end: position(span.end),
+            }),
+        });
+    warnings.collect()
 }
 
 fn accept(cx: &Cx, params: InitializeParams) -> ApiResult<InitializeResponse> {

@@ -1,11 +1,11 @@
 //! From an assembled thread to a running actor.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use loomd_base::tasks::{Kind, spawn};
 use loomd_base::{Care, ThreadId};
-use loomd_config::{Config, EnvironmentInherit, ShellEnvironmentPolicy, TrustLevel};
+use loomd_config::{Config, EnvironmentInherit, ShellEnvironmentPolicy};
 use loomd_events::{StoredState, WaitingTurn};
 use loomd_model::{Model, ModelRequest, RequestIdentity};
 use loomd_protocol::Turn;
@@ -410,32 +410,10 @@ fn toolbox_options(server: &Server, core: &Thread, config: &Config) -> ToolboxOp
         home: server.home.as_path().into(),
         sandbox: Arc::clone(&server.sandbox),
         rules: Arc::clone(&server.rules),
-        rule_folders: rule_folders(config),
+        rule_folders: config.rule_folders().into(),
         clock: Arc::clone(&server.clock),
         ids: Arc::clone(&server.ids),
     }
-}
-
-/// The configuration folders whose rules count beside the user's: the machine's, and those
-/// of a trusted project, from its top down to the working folder.
-fn rule_folders(config: &Config) -> Arc<[PathBuf]> {
-    const OF_THE_MACHINE: &str = "/etc/codex";
-    let is_trusted = config
-        .trust
-        .as_ref()
-        .is_some_and(|trust| trust.level == Some(TrustLevel::Trusted));
-    let (Some(cwd), true) = (&config.cwd, is_trusted) else {
-        return Arc::new([PathBuf::from(OF_THE_MACHINE)]);
-    };
-    let top = config.project_root.as_ref().unwrap_or(cwd);
-    let mut folders: Vec<PathBuf> = cwd
-        .ancestors()
-        .take_while(|folder| folder.starts_with(top))
-        .map(|folder| folder.join(".codex"))
-        .collect();
-    folders.push(OF_THE_MACHINE.into());
-    folders.reverse();
-    folders.into()
 }
 
 fn shell_environment(server: &Server, policy: &ShellEnvironmentPolicy) -> ShellEnvironment {

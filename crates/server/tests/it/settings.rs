@@ -168,6 +168,23 @@ async fn a_broken_file_leaves_a_server_that_can_be_looked_at() {
 }
 
 #[tokio::test]
+async fn a_rules_file_with_a_fault_is_told_when_a_client_comes() {
+    let server = TestServer::new();
+    let folder = server.home().join("rules");
+    std::fs::create_dir(&folder).expect("made");
+    let file = folder.join("own.rules");
+    std::fs::write(
+        &file,
+        "prefix_rule(pattern=[\"x\"])\nprefix_rule(pattern=1)\n",
+    )
+    .expect("written");
+    let mut client = server.client().await;
+    let note = client.note("configWarning").await;
+    assert_eq!(note["path"], json!(file));
+    assert_eq!(note["range"]["start"]["line"], 2, "{note}");
+}
+
+#[tokio::test]
 async fn nothing_is_required_by_a_provider_of_ones_own_even_after_a_login() {
     let server = TestServer::with_config(OWN);
     let mut client = server.client().await;
