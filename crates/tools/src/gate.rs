@@ -335,4 +335,58 @@ mod tests {
             assert_eq!(verdicts, expected, "{name}");
         }
     }
+
+    /// The page shows these tables; whoever changes a verdict sees here what to write there.
+    #[test]
+    fn the_page_about_approvals_shows_these_tables() {
+        const PAGE: &str = include_str!("../../../docs/approvals.md");
+        let in_words = |verdict: &&str| match *verdict {
+            "run" => "runs",
+            "free" => "runs outside",
+            "ask" => "asked",
+            "ask free" => "asked, then outside",
+            _ => "refused",
+        };
+        let rule = Rule::Silent;
+        let ask = Rule::Prompt(String::new());
+        let forbid = Rule::Forbid(String::new());
+        let read_only = SandboxPolicy::ReadOnly {
+            network_access: false,
+        };
+        for (policy, name) in policies() {
+            let confined = context(policy.clone(), read_only.clone());
+            let full = context(policy, SandboxPolicy::DangerFullAccess);
+            let patch = |context, reach| word(judge_patch(context, reach));
+            let rows = [
+                vec![
+                    command(&confined, rule.clone(), false, false),
+                    command(&confined, rule.clone(), false, true),
+                    command(&confined, rule.clone(), true, false),
+                    patch(&confined, Reach::Inside),
+                    patch(&confined, Reach::Outside),
+                ],
+                vec![
+                    command(&full, rule.clone(), false, false),
+                    command(&full, rule.clone(), false, true),
+                    command(&full, rule.clone(), true, false),
+                    patch(&full, Reach::Inside),
+                ],
+                vec![
+                    command(&confined, Rule::Allow, false, false),
+                    command(&confined, ask.clone(), false, false),
+                    command(&confined, ask.clone(), true, false),
+                    command(&confined, forbid.clone(), false, false),
+                ],
+            ];
+            let shown: Vec<&str> = PAGE
+                .lines()
+                .filter(|line| line.starts_with(&format!("| {name} |")))
+                .collect();
+            let expected = rows.map(|row| {
+                let cells: Vec<&str> = row.iter().map(in_words).collect();
+                format!("| {name} | {} |", cells.join(" | "))
+            });
+            assert_eq!(shown, expected, "docs/approvals.md");
+        }
+    }
 }
