@@ -21,10 +21,15 @@ class Outcome:
     params: dict
     turn: str
     """How the turn ended."""
-    item: str
-    """How its command or patch ended, by the thread as it is read."""
+    ends: list
+    """How its command or patch ended, as the transcript shows it."""
     told: str
     """What the model was told of it; nothing if the turn ended with it."""
+
+    @property
+    def did_not_run(self):
+        """Nothing but a refusal is shown; a server may end the turn before it has shown that."""
+        return self.ends == ["declined"] or (self.turn == "interrupted" and not self.ends)
 
 
 class AskedPython:
@@ -68,14 +73,20 @@ class AskedPython:
         """Runs a turn with one call and answers the one question about it with `decision`; without, none may come."""
         self.asked, self.decision, self.turns = [], decision, self.turns + 1
         script = f"turn {self.turns}\n@@ {json.dumps([entry, {'say': 'it is over'}])}"
-        started = self.client.turn_start(self.thread_id, script)
-        turn = self.client.wait_for_turn_completed(started.turn.id).turn
+        turn_id = self.client.turn_start(self.thread_id, script).turn.id
+        turn, items = None, []
+        while not turn:
+            note = self.client.next_turn_notification(turn_id)
+            if note.method == "item/completed":
+                items.append(note.payload.item.root)
+            elif note.method == "turn/completed":
+                turn = note.payload.turn
+        self.client.unregister_turn_notifications(turn_id)
         expect(len(self.asked) == (decision is not None), f"with {decision} in mind it was asked {self.asked}")
-        stored = self.client.thread_read(self.thread_id, include_turns=True).thread.turns[-1]
-        tools = [i.root for i in stored.items if i.root.type in ("commandExecution", "fileChange")]
+        ends = [i.status.value for i in items if i.type in ("commandExecution", "fileChange")]
         told = self.bench.model_requests()[-1]["input"][-1].get("output", "")
         method, params = self.asked[0] if self.asked else (None, {})
-        return Outcome(method, params, turn.status.value, tools[-1].status.value, told)
+        return Outcome(method, params, turn.status.value, ends, told)
 
     def plain(self):
         self.turn({"exec": "echo in > inside.txt; echo out > ../outside.txt"})
@@ -85,26 +96,26 @@ class AskedPython:
     def accept_command(self):
         once = self.turn(escalated("touch ../once.txt", "it must be"), "accept")
         expect(once.method == self.COMMAND and once.params["reason"] == "it must be", f"asked {once}")
-        expect(once.item == "completed" and self.outside("once.txt").exists(), f"it did not run: {once}")
+        expect(once.ends == ["completed"] and self.outside("once.txt").exists(), f"it did not run: {once}")
         self.turn(escalated("touch ../once.txt", "it must be"), "accept")
 
     def accept_command_for_session(self):
         wish = escalated("echo x >> ../session.txt", "often")
         self.turn(wish, "acceptForSession")
         again = self.turn(wish)
-        expect(again.item == "completed", f"it did not run again: {again}")
+        expect(again.ends == ["completed"], f"it did not run again: {again}")
         expect(self.outside("session.txt").read_text() == "x\nx\n", "it did not run twice, outside of the project")
         self.turn(escalated("echo y >> ../session.txt", "another"), "decline")
 
     def decline_command(self):
         declined = self.turn(escalated("touch ../declined.txt", "perhaps"), "decline")
-        expect((declined.turn, declined.item) == ("completed", "declined"), f"it ended so: {declined}")
+        expect((declined.turn, declined.ends) == ("completed", ["declined"]), f"it ended so: {declined}")
         expect("rejected by user" in declined.told, f"the model was told {declined.told!r}")
         expect(not self.outside("declined.txt").exists(), "the command that was declined ran")
 
     def cancel_command(self):
         cancelled = self.turn(escalated("touch ../cancelled.txt", "perhaps"), "cancel")
-        expect((cancelled.turn, cancelled.item) == ("interrupted", "declined"), f"it ended so: {cancelled}")
+        expect(cancelled.turn == "interrupted" and cancelled.did_not_run, f"it ended so: {cancelled}")
         expect(not cancelled.told, f"the model was told {cancelled.told!r}")
         expect(not self.outside("cancelled.txt").exists(), "the command that was cancelled ran")
 
@@ -137,7 +148,7 @@ class AskedPython:
 
     def accept_patch(self):
         added = self.turn(adding("../added.txt"), "accept")
-        expect(added.method == self.PATCH and added.item == "completed", f"it ended so: {added}")
+        expect(added.method == self.PATCH and added.ends == ["completed"], f"it ended so: {added}")
         expect(self.outside("added.txt").read_text() == "new\n", "the patch was not applied")
 
     def accept_patch_for_session(self):
@@ -147,7 +158,7 @@ class AskedPython:
 
     def refuse_patch(self, decision, turn):
         refused = self.turn(adding(f"../{decision}.txt"), decision)
-        expect((refused.turn, refused.item) == (turn, "declined"), f"it ended so: {refused}")
+        expect(refused.turn == turn and refused.did_not_run, f"it ended so: {refused}")
         expect(not self.outside(f"{decision}.txt").exists(), "the patch was applied")
 
     def steps(self):
