@@ -92,7 +92,12 @@ fn working_folder(cd: Option<&Path>, environment: &Environment) -> anyhow::Resul
 
 /// Nobody watches what is changed, so it should be where it can be undone.
 fn require_repository(cwd: &Path) -> anyhow::Result<()> {
-    if !cwd.ancestors().any(|folder| folder.join(".git").exists()) {
+    // An empty folder of that name may only hold the place of one in a sandbox.
+    let is_repository = |folder: &Path| {
+        let git = folder.join(".git");
+        git.is_file() || git.join("HEAD").exists()
+    };
+    if !cwd.ancestors().any(is_repository) {
         bail!(
             "{} is not inside a Git repository, where changes could be undone; \
              --skip-git-repo-check works there all the same",

@@ -147,6 +147,7 @@ fn refuses_what_it_cannot_do_before_it_starts() {
 fn works_inside_a_git_repository_without_a_flag() {
     let bench = Bench::new();
     fs::create_dir(bench.work().join(".git")).unwrap();
+    fs::write(bench.work().join(".git/HEAD"), "ref: refs/heads/main\n").unwrap();
     let below = bench.work().join("a/b");
     fs::create_dir_all(&below).unwrap();
     let answers = json!([{"say": "yes"}]);
