@@ -62,6 +62,46 @@ async fn the_model_asks_the_user_in_plan_mode_and_only_there() {
     }
 }
 
+#[tokio::test]
+async fn what_was_cut_short_is_told_as_the_call_came() {
+    for (step, asked, kind, words) in [
+        (
+            r#"{"exec":"touch here"}"#,
+            "item/commandExecution/requestApproval",
+            "\"function_call_output\"",
+            "Wall time: ",
+        ),
+        (
+            r#"{"patch":"*** Begin Patch\n*** Add File: f\n+one\n*** End Patch"}"#,
+            "item/fileChange/requestApproval",
+            "\"custom_tool_call_output\"",
+            "aborted by user after ",
+        ),
+    ] {
+        let server = TestServer::new();
+        let mut client = server.client().await;
+        let thread = asking_thread(&server, &mut client).await;
+        let turn = client
+            .start_turn(&thread, &format!("go\n@@ [{step},{{\"say\":\"so\"}}]"))
+            .await;
+        client.asked(asked).await;
+        client
+            .request(
+                "turn/interrupt",
+                json!({"threadId": thread, "turnId": turn}),
+            )
+            .await
+            .expect("interrupted");
+        rest(&mut client).await;
+        let rollout = only_rollout(&server.home());
+        let line = rollout.lines().rev().find(|line| line.contains(kind));
+        let line: Value = serde_json::from_str(line.expect("an output")).expect("JSON");
+        let output = line["payload"]["output"].as_str().expect("a text");
+        assert!(output.starts_with(words), "{output}");
+        assert!(output.contains("aborted by user"), "{output}");
+    }
+}
+
 fn only_rollout(folder: &std::path::Path) -> String {
     let mut folders = vec![folder.join("sessions")];
     let mut text = String::new();

@@ -100,10 +100,16 @@ impl Thread {
         for call in &mut active.step.calls {
             if call.output.is_none() {
                 let seconds = cx.now.mono.saturating_sub(call.started.mono).as_secs_f64();
+                let custom = call.call.is_custom();
+                // Either as in the reference.
+                let output = match custom {
+                    true => format!("aborted by user after {seconds:.1}s"),
+                    false => format!("Wall time: {seconds:.1} seconds\naborted by user"),
+                };
                 call.output = Some(ToolOutput {
                     call_id: call.call.call_id.clone(),
-                    custom: call.call.is_custom(),
-                    output: format!("Wall time: {seconds:.1} seconds\naborted by user").into(),
+                    custom,
+                    output: output.into(),
                 });
             }
         }
