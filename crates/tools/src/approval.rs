@@ -16,6 +16,9 @@ use crate::call::Call;
 /// The only environment there is, as the reference names it.
 pub(crate) const LOCAL_ENVIRONMENT: &str = "local";
 
+/// What the model is told when a question got no proper answer. Text of the reference.
+pub(crate) const FAILED: &str = "approval request failed";
+
 /// What the user decided.
 pub(crate) enum Decision {
     /// It runs.
@@ -26,6 +29,8 @@ pub(crate) enum Decision {
     RunAndAllow(Vec<String>),
     /// It does not run; the item has ended, and the model is to be told.
     Declined,
+    /// The same, as the answer was none; the model is to be told [`FAILED`].
+    Failed,
     /// It does not run, the item has ended, and nobody waits for an answer: the turn is
     /// over or will be.
     TurnEnds,
@@ -108,7 +113,11 @@ async fn settle(call: &Call, item: ThreadItem, request: ServerRequestParams) -> 
     };
     let (declined, decision) = match ending {
         Ending::Declined => (true, Decision::Declined),
-        Ending::Failed => (false, Decision::Declined),
+        // As in the reference, where a patch has no such ending.
+        Ending::Failed => (
+            matches!(item.kind, ItemKind::FileChange(_)),
+            Decision::Failed,
+        ),
         Ending::Cancelled => (true, Decision::TurnEnds),
     };
     let ended = ended(item, declined);

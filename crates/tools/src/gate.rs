@@ -4,9 +4,13 @@
 //! shows it to people.
 
 use loomd_events::ToolContext;
+use loomd_execpolicy::NEVER_ASKED;
 use loomd_protocol::{AskForApproval, SandboxPolicy};
 
-use crate::exec::params::SandboxPermissions;
+/// Why a command is refused that a rule wants asked for, where a granular policy does not
+/// let it be asked. Text of the reference.
+const RULES_NOT_ASKED: &str =
+    "approval required by policy rule, but AskForApproval::Granular.rules is false";
 
 /// What may happen with a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,8 +67,8 @@ pub(crate) enum Rule {
 pub(crate) struct CommandRequest<'a> {
     /// The whole command line, quoted.
     pub(crate) command_line: &'a str,
-    /// What it asks of the sandbox.
-    pub(crate) permissions: SandboxPermissions,
+    /// Whether it wants to run outside the sandbox.
+    pub(crate) escalates: bool,
     /// What the rules say.
     pub(crate) rule: Rule,
     /// Whether it destroys in a way that is always asked for.
@@ -75,6 +79,15 @@ pub(crate) struct CommandRequest<'a> {
 pub(crate) fn judge_command(context: &ToolContext, request: CommandRequest<'_>) -> Verdict {
     let policy = &context.approval_policy;
     let line = request.command_line;
+    let place = match request.escalates {
+        true => Place::Outside,
+        false => Place::Inside,
+    };
+    if request.escalates
+        && let Some(text) = refuses_escalation(policy)
+    {
+        return Verdict::Refuse(Refusal::Text(text.to_owned()));
+    }
     match request.rule {
         Rule::Silent => {}
         Rule::Allow => return Verdict::Run(Place::Outside),
@@ -84,21 +97,18 @@ pub(crate) fn judge_command(context: &ToolContext, request: CommandRequest<'_>) 
                 AskForApproval::OnRequest
                 | AskForApproval::Untrusted
                 | AskForApproval::Granular { rules: true, .. } => {
-                    Verdict::Ask(place(request.permissions), Why::Rule(question))
+                    Verdict::Ask(place, Why::Rule(question))
                 }
-                AskForApproval::Never | AskForApproval::Granular { .. } => rejected(format!(
-                    "{question}, and the approval policy does not let it be asked for"
-                )),
+                AskForApproval::Never => rejected(NEVER_ASKED.to_owned()),
+                AskForApproval::Granular { .. } => rejected(RULES_NOT_ASKED.to_owned()),
             };
         }
     }
     if *policy == AskForApproval::Untrusted {
-        return Verdict::Ask(place(request.permissions), Why::Policy);
+        return Verdict::Ask(place, Why::Policy);
     }
-    if request.permissions != SandboxPermissions::UseDefault
-        && let Some(verdict) = judge_escalation(context)
-    {
-        return verdict;
+    if request.escalates && is_confined(context) {
+        return Verdict::Ask(Place::Outside, Why::Policy);
     }
     if !request.is_dangerous {
         return Verdict::Run(Place::Inside);
@@ -111,24 +121,23 @@ pub(crate) fn judge_command(context: &ToolContext, request: CommandRequest<'_>) 
     Verdict::Ask(Place::Inside, Why::Policy)
 }
 
-/// Judges the wish to leave the sandbox; `None` where there is none to leave.
-fn judge_escalation(context: &ToolContext) -> Option<Verdict> {
-    match context.approval_policy {
-        AskForApproval::Never => Some(Verdict::Refuse(Refusal::Text(
+/// Why the wish to leave the sandbox, or for more inside it, is refused whatever the rules
+/// say, if it is.
+pub(crate) fn refuses_escalation(policy: &AskForApproval) -> Option<&'static str> {
+    match policy {
+        AskForApproval::Never => Some(
             "approval policy is Never; reject command — you cannot ask for escalated permissions \
-             if the approval policy is Never"
-                .to_owned(),
-        ))),
+             if the approval policy is Never",
+        ),
         AskForApproval::Granular {
             sandbox_approval: false,
             ..
-        } => Some(Verdict::Refuse(Refusal::Text(
+        } => Some(
             "refused: the granular approval policy of this thread does not allow a command to \
-             leave the sandbox"
-                .to_owned(),
-        ))),
+             leave the sandbox",
+        ),
         AskForApproval::OnRequest | AskForApproval::Granular { .. } | AskForApproval::Untrusted => {
-            is_confined(context).then_some(Verdict::Ask(Place::Outside, Why::Policy))
+            None
         }
     }
 }
@@ -160,20 +169,15 @@ pub(crate) fn judge_patch(context: &ToolContext, reach: Reach) -> Verdict {
             Place::Outside,
         ) => Verdict::Ask(Place::Outside, Why::Policy),
         (AskForApproval::Never | AskForApproval::Granular { .. }, Place::Outside) => {
-            Verdict::Refuse(Refusal::Text(
-                "patch rejected: writing outside of the project; rejected by user approval settings"
-                    .to_owned(),
-            ))
-        }
-    }
-}
-
-/// Where a command runs that somebody allowed.
-fn place(permissions: SandboxPermissions) -> Place {
-    match permissions {
-        SandboxPermissions::UseDefault => Place::Inside,
-        SandboxPermissions::RequireEscalated | SandboxPermissions::WithAdditionalPermissions => {
-            Place::Outside
+            let what = match context.sandbox_policy {
+                SandboxPolicy::ReadOnly { .. } => "writing is blocked by read-only sandbox",
+                SandboxPolicy::WorkspaceWrite { .. }
+                | SandboxPolicy::DangerFullAccess
+                | SandboxPolicy::ExternalSandbox { .. } => "writing outside of the project",
+            };
+            Verdict::Refuse(Refusal::Text(format!(
+                "patch rejected: {what}; rejected by user approval settings"
+            )))
         }
     }
 }
@@ -240,10 +244,7 @@ mod tests {
     ) -> &'static str {
         let request = CommandRequest {
             command_line: "x",
-            permissions: match escalates {
-                true => SandboxPermissions::RequireEscalated,
-                false => SandboxPermissions::UseDefault,
-            },
+            escalates,
             rule,
             is_dangerous,
         };
@@ -313,21 +314,45 @@ mod tests {
     }
 
     #[test]
+    fn a_refused_patch_is_told_what_holds_it() {
+        let workspace = SandboxPolicy::WorkspaceWrite {
+            network_access: false,
+            writable_roots: Vec::new(),
+            exclude_tmpdir_env_var: false,
+            exclude_slash_tmp: false,
+        };
+        let read_only = SandboxPolicy::ReadOnly {
+            network_access: false,
+        };
+        for (sandbox, what) in [
+            (workspace, "writing outside of the project"),
+            (read_only, "writing is blocked by read-only sandbox"),
+        ] {
+            let context = context(AskForApproval::Never, sandbox);
+            let text = format!("patch rejected: {what}; rejected by user approval settings");
+            let expected = Verdict::Refuse(Refusal::Text(text));
+            assert_eq!(judge_patch(&context, Reach::Outside), expected);
+        }
+    }
+
+    #[test]
     fn a_rule_comes_before_the_table() {
         let read_only = || SandboxPolicy::ReadOnly {
             network_access: false,
         };
-        // Columns: allow, prompt, prompt for an escalated one, forbid.
+        // Columns: allow, allow for an escalated one, prompt, prompt for an escalated one,
+        // forbid.
         for ((policy, name), expected) in policies().into_iter().zip([
-            ["free", "ask", "ask free", "refuse"],
-            ["free", "refuse", "refuse", "refuse"],
-            ["free", "ask", "ask free", "refuse"],
-            ["free", "refuse", "refuse", "refuse"],
-            ["free", "ask", "ask free", "refuse"],
+            ["free", "free", "ask", "ask free", "refuse"],
+            ["free", "refuse", "refuse", "refuse", "refuse"],
+            ["free", "free", "ask", "ask free", "refuse"],
+            ["free", "refuse", "refuse", "refuse", "refuse"],
+            ["free", "free", "ask", "ask free", "refuse"],
         ]) {
             let context = context(policy, read_only());
             let verdicts = [
                 command(&context, Rule::Allow, false, true),
+                command(&context, Rule::Allow, true, false),
                 command(&context, Rule::Prompt(String::new()), false, false),
                 command(&context, Rule::Prompt(String::new()), true, false),
                 command(&context, Rule::Forbid(String::new()), false, false),

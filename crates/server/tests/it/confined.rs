@@ -231,6 +231,16 @@ async fn granular_policies_ask_for_what_they_name() {
     client.respond(id, json!({ "decision": "accept" })).await;
     rest(&mut client).await;
     assert!(server.work().join("../outside").exists());
+    // What a rule allows leaves the sandbox, so where nothing may leave it none is offered.
+    let removal = script(&[exec("rm -f nothing")]);
+    for (thread, offers) in [(closed, 2), (open, 3)] {
+        client.start_turn(&thread, &removal).await;
+        let (id, params) = client.asked(ASK_COMMAND).await;
+        let decisions = params["availableDecisions"].as_array().expect("a list");
+        assert_eq!(decisions.len(), offers, "{decisions:?}");
+        client.respond(id, json!({ "decision": "decline" })).await;
+        rest(&mut client).await;
+    }
 }
 
 #[tokio::test]

@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use loomd_execpolicy::{Asked, CommandLine, Judgement, NEVER_ASKED, Ruling};
+use loomd_execpolicy::{Asked, CommandLine, Judgement, Ruling};
 use loomd_protocol::{AskForApproval, CommandExecutionSource};
 
 use super::item::CommandItem;
-use super::params::{ExecParams, SandboxPermissions};
+use super::params::ExecParams;
 use super::{REJECTED_BY_USER, rejected};
 use crate::approval::{self, CommandQuestion, Decision};
 use crate::call::Call;
@@ -36,15 +36,11 @@ pub(super) struct Applicant<'a> {
 /// Decides about a command, asking the user where that is for the user to say.
 pub(super) async fn admit(call: &Call, applicant: &Applicant<'_>) -> Admission {
     let judgement = judgement(call, applicant).await;
-    let permissions = applicant.params.sandbox_permissions;
+    let escalates = applicant.params.escalates();
     let request = CommandRequest {
         command_line: applicant.line,
-        permissions,
-        rule: rule(
-            &judgement.ruling,
-            applicant.line,
-            &call.context.approval_policy,
-        ),
+        escalates,
+        rule: rule(&judgement.ruling, applicant.line),
         is_dangerous: judgement.forces_removal(),
     };
     let (place, why) = match gate::judge_command(&call.context, request) {
@@ -66,7 +62,6 @@ pub(super) async fn admit(call: &Call, applicant: &Applicant<'_>) -> Admission {
     let now = shared.clock.now();
     let source = CommandExecutionSource::UnifiedExecStartup;
     let item = CommandItem::new(call.id(), line, &applicant.params.cmd, folder, now, source);
-    let escalates = permissions != SandboxPermissions::UseDefault;
     let everything = escalates || call.context.approval_policy == AskForApproval::Untrusted;
     let asked = if everything {
         Asked::ForAll
@@ -79,7 +74,9 @@ pub(super) async fn admit(call: &Call, applicant: &Applicant<'_>) -> Admission {
             Why::Policy => applicant.params.justification.clone(),
             Why::Rule(question) => Some(question),
         },
-        proposal: judgement.proposal(applicant.params.prefix_rule.as_deref(), asked),
+        proposal: judgement
+            .proposal(applicant.params.prefix_rule.as_deref(), asked)
+            .filter(|_| lets_be_allowed(&call.context.approval_policy)),
     };
     match approval::ask_command(call, question).await {
         Decision::Run => Admission::Runs(place),
@@ -92,8 +89,21 @@ pub(super) async fn admit(call: &Call, applicant: &Applicant<'_>) -> Admission {
             Admission::Runs(place)
         }
         Decision::Declined => Admission::Refused(rejected(REJECTED_BY_USER)),
+        Decision::Failed => Admission::Refused(rejected(approval::FAILED)),
         Decision::TurnEnds => Admission::TurnEnds,
     }
+}
+
+/// Whether a rule is proposed. As in the reference, none is where nothing may leave the
+/// sandbox: what a rule allows does.
+fn lets_be_allowed(policy: &AskForApproval) -> bool {
+    !matches!(
+        policy,
+        AskForApproval::Granular {
+            sandbox_approval: false,
+            ..
+        }
+    )
 }
 
 /// What the rules say of a command.
@@ -108,14 +118,11 @@ async fn judgement(call: &Call, applicant: &Applicant<'_>) -> Judgement {
     })
 }
 
-fn rule(ruling: &Ruling, line: &str, policy: &AskForApproval) -> Rule {
+fn rule(ruling: &Ruling, line: &str) -> Rule {
     match ruling {
         Ruling::Open => Rule::Silent,
         Ruling::Allowed => Rule::Allow,
         Ruling::Forbidden(cause) => Rule::Forbid(cause.refusal(line)),
-        Ruling::Prompt(_) if *policy == AskForApproval::Never => {
-            Rule::Forbid(NEVER_ASKED.to_owned())
-        }
         Ruling::Prompt(cause) => Rule::Prompt(cause.question(line)),
     }
 }

@@ -45,6 +45,7 @@ use self::streams::{Streams, TerminalSize};
 use self::text::{OutputLimit, Report, State};
 use crate::call::Call;
 use crate::confine::Confinement;
+use crate::gate;
 use crate::patch::plan::absolute;
 use crate::patch::{PatchCall, heredoc};
 use crate::registry::{CommandState, NewCommand};
@@ -63,6 +64,11 @@ pub(crate) async fn launch(command: Command) -> io::Result<Child> {
 /// What a model reads that typed a patch where a command belongs.
 const BARE_PATCH: &str = "apply_patch verification failed: patch detected without explicit call \
                           to apply_patch. Rerun as [\"apply_patch\", \"<patch>\"]";
+
+/// What a model reads that wants more inside the sandbox for one command.
+const MORE_INSIDE: &str = "additional permissions are disabled; where the command needs them, ask \
+                           with `require_escalated` and a justification to run it outside of the \
+                           sandbox";
 
 /// A command as it will run.
 struct Wanted {
@@ -94,6 +100,10 @@ pub(crate) async fn exec_command(call: Call, params: ExecParams) {
         None | Some("") => call.context.cwd.clone(),
         Some(folder) => absolute(&call.context.cwd, folder),
     };
+    if params.wants_more_inside() {
+        let refused = gate::refuses_escalation(&call.context.approval_policy);
+        return call.answer(refused.unwrap_or(MORE_INSIDE)).await;
+    }
     if heredoc::is_bare_patch(&params.cmd) {
         return call.answer(BARE_PATCH).await;
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 /// How long a call waits for its command by default.
 const EXEC_YIELD: u64 = 10_000;
@@ -40,9 +41,12 @@ pub(crate) struct ExecParams {
     yield_time_ms: Option<u64>,
     #[serde(default)]
     max_output_tokens: Option<usize>,
-    /// Whether the command should run outside the sandbox.
     #[serde(default)]
-    pub(crate) sandbox_permissions: SandboxPermissions,
+    sandbox_permissions: Option<SandboxPermissions>,
+    /// What the command should be allowed inside the sandbox; only looked at whether it is
+    /// there.
+    #[serde(default)]
+    additional_permissions: Option<IgnoredAny>,
     /// What the model says why; the user reads it.
     #[serde(default)]
     pub(crate) justification: Option<String>,
@@ -52,11 +56,10 @@ pub(crate) struct ExecParams {
 }
 
 /// What the model asks of the sandbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum SandboxPermissions {
+enum SandboxPermissions {
     /// Whatever is set.
-    #[default]
     UseDefault,
     /// To run outside it.
     RequireEscalated,
@@ -65,6 +68,17 @@ pub(crate) enum SandboxPermissions {
 }
 
 impl ExecParams {
+    /// Whether the command should run outside the sandbox.
+    pub(crate) fn escalates(&self) -> bool {
+        self.sandbox_permissions == Some(SandboxPermissions::RequireEscalated)
+    }
+
+    /// Whether it should have more inside the sandbox.
+    pub(crate) fn wants_more_inside(&self) -> bool {
+        self.additional_permissions.is_some()
+            || self.sandbox_permissions == Some(SandboxPermissions::WithAdditionalPermissions)
+    }
+
     pub(crate) fn login(&self) -> bool {
         self.login.unwrap_or(true)
     }
@@ -173,9 +187,23 @@ mod tests {
     }
 
     #[test]
+    fn a_wish_for_more_inside_is_seen_in_either_form() {
+        for arguments in [
+            r#"{"cmd":"x","sandbox_permissions":"with_additional_permissions"}"#,
+            r#"{"cmd":"x","additional_permissions":{"network":{"enabled":true}}}"#,
+        ] {
+            assert!(exec(arguments).expect("arguments").wants_more_inside());
+        }
+    }
+
+    #[test]
     fn null_stands_for_the_default() {
         let params = exec(r#"{"cmd":"x","workdir":null,"login":null,"tty":null,"extra":1}"#)
             .expect("arguments");
         assert!(params.login() && !params.tty() && params.workdir.is_none());
+        let params =
+            exec(r#"{"cmd":"x","sandbox_permissions":null,"additional_permissions":null}"#)
+                .expect("arguments");
+        assert!(!params.escalates() && !params.wants_more_inside());
     }
 }

@@ -67,8 +67,8 @@ impl Patcher {
     /// because the turn ends.
     ///
     /// # Errors
-    /// The text for the model when the patch does not fit (then there was no item) or
-    /// the user did not allow it.
+    /// The text for the model when the patch does not fit (then there was no item), the
+    /// user did not allow it or its files could not be written.
     pub(crate) async fn run(
         &self,
         call: &Call,
@@ -151,6 +151,7 @@ impl Patcher {
                 Ok(())
             }
             Decision::Declined => Err(Stopped::Refused("patch rejected by user".to_owned())),
+            Decision::Failed => Err(Stopped::Refused(approval::FAILED.to_owned())),
             Decision::TurnEnds => Err(Stopped::TurnEnds),
         }
     }
@@ -192,18 +193,18 @@ impl Patcher {
             Err(_) => PatchApplyStatus::Failed,
         };
         let now = self.complete(call, item, begun, status).await;
-        let (code, text) = match written {
-            Ok((diff, plan)) => {
-                call.sink().send(ToolEvent::TurnDiff { diff }).await;
-                (0, summary(&plan))
-            }
-            Err(failure) => (1, format!("{failure}\n")),
-        };
         let seconds = now.mono.saturating_sub(begun.mono).as_secs_f64();
         let seconds = (seconds * 10.0).round() / 10.0;
-        Ok(format!(
-            "Exit code: {code}\nWall time: {seconds} seconds\nOutput:\n{text}"
-        ))
+        let report = |code, text| {
+            format!("Exit code: {code}\nWall time: {seconds} seconds\nOutput:\n{text}")
+        };
+        match written {
+            Ok((diff, plan)) => {
+                call.sink().send(ToolEvent::TurnDiff { diff }).await;
+                Ok(report(0, summary(&plan)))
+            }
+            Err(failure) => Err(Stopped::Refused(report(1, format!("{failure}\n")))),
+        }
     }
 
     async fn complete(
@@ -239,7 +240,7 @@ const PATCH_GRANT: &str = "apply_patch";
 
 /// Why a patch was not applied.
 enum Stopped {
-    /// The model reads this text.
+    /// It was refused or failed; the model reads this text.
     Refused(String),
     /// Nobody reads anything.
     TurnEnds,

@@ -272,3 +272,86 @@ async fn a_call_that_is_refused_now_ends_the_item_that_it_had_begun() {
     assert!(text.starts_with("approval policy is Never"), "{text}");
     assert_eq!(tools.kinds(), ["completed", "finished"]);
 }
+
+#[tokio::test]
+async fn the_model_reads_a_no_and_no_answer_apart() {
+    let mut tools = Tools::new();
+    let patch = "*** Begin Patch\n*** Add File: f\n+one\n*** End Patch";
+    let command = json!({"cmd": "echo x > f", "login": false});
+    let rejected = |reason: &str| {
+        format!("exec_command failed: CreateProcess {{ message: \"Rejected(\\\"{reason}\\\")\" }}")
+    };
+    for (name, arguments, decision, text, status) in [
+        (
+            "exec_command",
+            &command,
+            "decline",
+            rejected("rejected by user"),
+            "declined",
+        ),
+        (
+            "exec_command",
+            &command,
+            "perhaps",
+            rejected("approval request failed"),
+            "failed",
+        ),
+        (
+            "apply_patch",
+            &json!({ "input": patch }),
+            "decline",
+            "patch rejected by user".to_owned(),
+            "declined",
+        ),
+        (
+            "apply_patch",
+            &json!({ "input": patch }),
+            "perhaps",
+            "approval request failed".to_owned(),
+            "declined",
+        ),
+    ] {
+        let context = context(&tools, AskForApproval::Untrusted);
+        tools.toolbox.start(context, call("c", name, arguments));
+        let ask = asked(&mut tools).await;
+        let outcome = answer(&ask.request, &json!({ "decision": decision }));
+        tools.toolbox.settle(ask.key, outcome);
+        let mut ended = None;
+        let read = loop {
+            match tools.next().await.1 {
+                ToolEvent::ItemCompleted(item) => ended = Some(item),
+                ToolEvent::Finished(output) => break output.output,
+                _other => {}
+            }
+        };
+        let ended = serde_json::to_value(ended.expect("an item")).expect("plain data");
+        assert_eq!(ended["status"], status, "{name}, {decision}");
+        assert_eq!(read, json!(text), "{name}, {decision}");
+        assert!(!tools.path("f").exists());
+    }
+}
+
+#[tokio::test]
+async fn nothing_more_is_given_inside_the_sandbox_for_one_command() {
+    let mut tools = Tools::new();
+    for wish in [
+        json!({"cmd": "echo x > f", "sandbox_permissions": "with_additional_permissions"}),
+        json!({"cmd": "echo x > f", "additional_permissions": {"network": {"enabled": true}}}),
+    ] {
+        for (policy, words) in [
+            (
+                AskForApproval::OnRequest,
+                "additional permissions are disabled",
+            ),
+            (AskForApproval::Never, "approval policy is Never"),
+        ] {
+            let context = context(&tools, policy);
+            tools
+                .toolbox
+                .start(context, call("c", "exec_command", &wish));
+            let text = tools.text("c").await;
+            assert!(text.starts_with(words), "{text}");
+            assert!(!tools.path("f").exists());
+        }
+    }
+}
