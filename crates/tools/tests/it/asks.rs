@@ -318,10 +318,11 @@ async fn the_model_reads_a_no_and_no_answer_apart() {
         tools.toolbox.settle(ask.key, outcome);
         let mut ended = None;
         let read = loop {
-            match tools.next().await.1 {
-                ToolEvent::ItemCompleted(item) => ended = Some(item),
-                ToolEvent::Finished(output) => break output.output,
-                _other => {}
+            let (_, event) = tools.next().await;
+            if let ToolEvent::ItemCompleted(item) = event {
+                ended = Some(item);
+            } else if let ToolEvent::Finished(output) = event {
+                break output.output;
             }
         };
         let ended = serde_json::to_value(ended.expect("an item")).expect("plain data");

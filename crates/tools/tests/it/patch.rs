@@ -193,6 +193,12 @@ async fn a_write_that_fails_is_told_and_undone() {
     };
     assert_eq!(file_change(item).status, PatchApplyStatus::Failed);
     assert_eq!(tools.read("a"), "1\n");
+    // Through the shell it reads the same, as in the reference; only a success has the
+    // heading of a command as well.
+    let call = tools
+        .exec("apply_patch <<'EOF'\n*** Begin Patch\n*** Add File: dir\n+x\n*** End Patch\nEOF");
+    let text = tools.text(&call).await;
+    assert!(text.starts_with("Exit code: 1\n"), "{text}");
 }
 
 #[tokio::test]
