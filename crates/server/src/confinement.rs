@@ -1,5 +1,6 @@
 //! What a command outside of threads may do: the request's word, else the configuration's.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,18 +13,28 @@ use crate::Server;
 use crate::assemble;
 use crate::errors::{ApiError, ApiResult};
 
+/// What counts for a command.
+pub(crate) struct Bounds {
+    /// What confines it, if anything does.
+    pub(crate) confinement: Option<Confinement>,
+    /// By what it sees that it has no network.
+    pub(crate) variable: Option<(OsString, OsString)>,
+    /// The configuration of its folder.
+    pub(crate) config: Arc<Config>,
+}
+
 /// The configuration that counts for a command in `cwd`, and what confines it. Its own
 /// folder is the workspace; in the reference it is the folder that the server was started in.
 ///
 /// # Errors
 /// The request names both a policy and a profile, or a profile that cannot be used; the
 /// configuration is broken.
-pub(crate) fn confinement(
+pub(crate) fn bounds(
     server: &Server,
     cwd: &AbsolutePathBuf,
     policy: Option<SandboxPolicy>,
     profile: Option<String>,
-) -> ApiResult<(Option<Confinement>, Arc<Config>)> {
+) -> ApiResult<Bounds> {
     if policy.is_some() && profile.is_some() {
         return Err(both());
     }
@@ -56,7 +67,11 @@ pub(crate) fn confinement(
         sandbox: Arc::clone(&server.sandbox),
         bounds,
     });
-    Ok((confinement, config))
+    Ok(Bounds {
+        variable: loomd_tools::network_variable(&policy, confinement.as_ref()),
+        confinement,
+        config,
+    })
 }
 
 /// The refusal of a request that says twice what a command may do.

@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use loomd_events::FileRules;
-use loomd_protocol::{FileSystemAccessMode, FileSystemPath, FileSystemSpecialPath, SandboxPolicy};
+use loomd_protocol::{
+    FileSystemAccessMode, FileSystemPath, FileSystemSpecialPath, NetworkAccess, SandboxPolicy,
+};
 use loomd_sandbox::{Confined, Error, Job, Policy, Root, RootKind, Sandbox, What};
 
 use crate::globs;
@@ -278,6 +280,23 @@ fn beside(policy: &Policy) -> std::io::Result<Vec<PathBuf>> {
     Ok(rest)
 }
 
+/// The variable by which a program sees that it has no network, be it kept from it by its
+/// own sandbox or by somebody else's around the server.
+#[must_use]
+pub fn network_variable(
+    policy: &SandboxPolicy,
+    confinement: Option<&Confinement>,
+) -> Option<(OsString, OsString)> {
+    let restricted = NetworkAccess::Restricted;
+    let has_network = match (confinement, policy) {
+        (Some(confinement), _) => confinement.bounds.network,
+        (None, SandboxPolicy::ExternalSandbox { network_access }) => *network_access != restricted,
+        (None, _) => true,
+    };
+    let (name, value) = NETWORK_DISABLED;
+    (!has_network).then(|| (name.into(), value.into()))
+}
+
 /// A sandbox with the bounds to run something in.
 #[derive(Debug, Clone)]
 pub struct Confinement {
@@ -288,13 +307,6 @@ pub struct Confinement {
 }
 
 impl Confinement {
-    /// The variables by which a program sees that it is confined.
-    #[must_use]
-    pub fn variables(&self) -> Option<(OsString, OsString)> {
-        let (name, value) = NETWORK_DISABLED;
-        (!self.bounds.network).then(|| (name.into(), value.into()))
-    }
-
     /// Prepares a program. Blocking.
     pub(crate) fn program(
         &self,

@@ -41,7 +41,7 @@ mod user_input;
 /// [`loomd_sandbox::helper_main`].
 pub const HELPER_TASKS: &[loomd_sandbox::Task] = &[patch::confined::TASK];
 
-pub use confine::{Bounds, Confinement, Site, bounds};
+pub use confine::{Bounds, Confinement, Site, bounds, network_variable};
 pub use exec::env::{EnvironmentPolicy, Inherit, ShellEnvironment};
 pub use exec::orphans::reap_orphans;
 pub use exec::streams::TerminalSize;

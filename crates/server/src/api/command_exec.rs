@@ -7,11 +7,11 @@ use loomd_protocol::{
     CommandExecTerminalSize, CommandExecTerminateParams, CommandExecTerminateResponse,
     CommandExecWriteParams, CommandExecWriteResponse, ServerNotification, methods,
 };
+use loomd_tools::TerminalSize;
 use loomd_tools::one_off::{OneOff, OutputStream, Piece};
-use loomd_tools::{Confinement, TerminalSize};
 
 use crate::assemble;
-use crate::confinement::{both, confinement};
+use crate::confinement::{Bounds, both, bounds};
 use crate::errors::{ApiError, ApiResult};
 use crate::host::environment_policy;
 use crate::one_offs::{self, Key, OUTPUT_BYTES_DEFAULT, Started, TIMEOUT_DEFAULT, encode};
@@ -92,7 +92,11 @@ async fn start(cx: &Cx, params: CommandExecParams) -> ApiResult<Started> {
         None => (!params.disable_timeout).then_some(TIMEOUT_DEFAULT),
     };
     let folder = assemble::absolute(server, params.cwd.as_deref().unwrap_or_default());
-    let (confinement, config) = confinement(
+    let Bounds {
+        confinement,
+        variable,
+        config,
+    } = bounds(
         server,
         &folder,
         params.sandbox_policy,
@@ -112,7 +116,7 @@ async fn start(cx: &Cx, params: CommandExecParams) -> ApiResult<Started> {
     let own = one_offs::own_environment(server);
     let policy = environment_policy(&config.shell_environment_policy);
     let mut environment = one_offs::environment(policy.apply(own), params.env);
-    environment.extend(confinement.iter().flat_map(Confinement::variables));
+    environment.extend(variable);
     let program = OneOff {
         argv: params.command,
         folder: folder.into_path_buf(),

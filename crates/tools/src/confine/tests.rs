@@ -148,3 +148,25 @@ fn what_is_not_given_is_hidden() {
     let beside = folder.path().with_file_name("other");
     assert!(policy.forbids_read(&beside));
 }
+
+#[test]
+fn a_program_is_told_where_it_has_no_network() {
+    let external = |network_access| SandboxPolicy::ExternalSandbox { network_access };
+    let read_only = |network_access| SandboxPolicy::ReadOnly { network_access };
+    let sandbox = Arc::new(Sandbox::new(Arc::new(loomd_base::SystemClock::new())));
+    for (policy, told) in [
+        (read_only(false), true),
+        (read_only(true), false),
+        (external(NetworkAccess::Restricted), true),
+        (external(NetworkAccess::Enabled), false),
+        (write(false), false),
+        (SandboxPolicy::DangerFullAccess, false),
+    ] {
+        let confinement = of(&policy, "/t").map(|bounds| Confinement {
+            sandbox: Arc::clone(&sandbox),
+            bounds,
+        });
+        let variable = network_variable(&policy, confinement.as_ref());
+        assert_eq!(variable.is_some(), told, "{policy:?}");
+    }
+}

@@ -44,7 +44,7 @@ use self::process::{Process, Program};
 use self::streams::{Streams, TerminalSize};
 use self::text::{OutputLimit, Report, State};
 use crate::call::Call;
-use crate::confine::Confinement;
+use crate::confine::{Confinement, network_variable};
 use crate::gate;
 use crate::patch::plan::absolute;
 use crate::patch::{PatchCall, heredoc};
@@ -84,6 +84,8 @@ struct Wanted {
     tty: bool,
     /// What confines it, if anything does.
     confinement: Option<Confinement>,
+    /// By what it sees that it has no network.
+    variable: Option<(OsString, OsString)>,
     /// Whose it is.
     source: CommandExecutionSource,
     /// How long its call waits.
@@ -135,13 +137,15 @@ pub(crate) async fn exec_command(call: Call, params: ExecParams) {
         Admission::Refused(text) => return call.answer(text).await,
         Admission::TurnEnds => return,
     };
+    let confinement = shared.confinement(&call.context, place);
     let wanted = Wanted {
         script: params.cmd.clone(),
         folder,
         argv,
         line,
         tty: params.tty(),
-        confinement: shared.confinement(&call.context, place),
+        variable: network_variable(&call.context.sandbox_policy, confinement.as_ref()),
+        confinement,
         source: CommandExecutionSource::UnifiedExecStartup,
         patience: params.patience(),
         limit: shared.output_limit.at_most(params.output_tokens()),
@@ -166,6 +170,7 @@ pub(crate) async fn user_command(call: Call, script: String, time: Duration) {
         argv,
         tty: false,
         confinement: None,
+        variable: None,
         source: CommandExecutionSource::UserShell,
         patience: time,
         limit: shared.output_limit,
@@ -194,6 +199,7 @@ async fn start(call: Call, wanted: Wanted) {
         line,
         tty,
         confinement,
+        variable,
         source,
         patience,
         limit,
@@ -207,7 +213,7 @@ async fn start(call: Call, wanted: Wanted) {
     let program = Program {
         argv: argv.iter().map(OsString::from).collect(),
         folder: folder.clone(),
-        environment: environment(&shared, call.id(), confinement.as_ref()),
+        environment: environment(&shared, call.id(), variable),
         streams: if tty {
             Streams::Terminal(TerminalSize::default())
         } else {
@@ -305,7 +311,7 @@ pub(crate) async fn apply_patch(
 fn environment(
     shared: &Shared,
     call_id: &str,
-    confinement: Option<&Confinement>,
+    variable: Option<(OsString, OsString)>,
 ) -> Vec<(OsString, OsString)> {
     let own = [
         ("CODEX_SESSION_ID", shared.session_id.to_string()),
@@ -318,7 +324,7 @@ fn environment(
         .variables()
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .chain(own.map(|(name, value)| (name.into(), value.into())))
-        .chain(confinement.into_iter().flat_map(Confinement::variables))
+        .chain(variable)
         .collect()
 }
 
