@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 
+import compare_approvals
 import compare_lifecycle
 from measure import CONFIG, Server
 
@@ -150,6 +151,9 @@ def main():
                         if len(part) == 36 and part.count("-") == 4:
                             message["text"] = message["text"].replace(part, "ID")
             runs[name] = seen
+        programs = {name: str(pathlib.Path(program).resolve())
+                    for name, program in (("reference", options.reference), ("loomd", options.server))}
+        approvals = compare_approvals.play_both(programs, options.folder, options.mock)
     finally:
         mock.kill()
     theirs, ours = runs["reference"], runs["loomd"]
@@ -161,11 +165,15 @@ def main():
             differences += [f"{sign}{name} {path}" for path in sorted(paths)
                             if not any(word in path for word in ALLOWED)]
     differences += compare_lifecycle.differences(scenes["reference"], scenes["loomd"])
+    differences += compare_approvals.differences(approvals["reference"], approvals["loomd"])
     print("\n".join(differences) or "no difference")
     print(f"{len(theirs)} messages of the reference, {len(ours)} of loomd compared")
     told = {name: sum(map(len, transcript.values())) for name, transcript in scenes.items()}
     print(f"{len(compare_lifecycle.SCENES)} scenes of the thread lifecycle: "
           f"{told['reference']} messages of the reference, {told['loomd']} of loomd compared")
+    calls = {name: len(transcript) for name, transcript in approvals.items()}
+    print(f"{len(compare_approvals.SCENES)} scenes of approvals and sandboxes: {calls['reference']} calls of the reference, "
+          f"{calls['loomd']} of loomd compared")
     sys.exit(1 if differences else 0)
 
 

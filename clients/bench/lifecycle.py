@@ -113,9 +113,9 @@ class Socket:
 class SocketServer:
     """One server process on a WebSocket."""
 
-    def __init__(self, program, home, work):
+    def __init__(self, program, home, work, **variables):
         env = {k: v for k, v in os.environ.items() if not k.startswith(("CODEX_", "OPENAI_", "LOOMD_"))}
-        env.update(CODEX_HOME=str(home), LOOMD_HOME=str(home))
+        env.update(variables, CODEX_HOME=str(home), LOOMD_HOME=str(home))
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
