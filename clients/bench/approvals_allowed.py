@@ -30,6 +30,12 @@ PROC = "`/proc` in the sandbox"
 KEYRINGS = "Kernel keyrings in the sandbox"
 LINKED = "A protected folder that is a symbolic link"
 HOME = "The server's home folder"
+SEEN_RULES = "Rules that forbid or ask"
+OWN_FILE = "A rule that allows a bare name"
+PATH_RULE = "A rule that allows a path, and one that forbids its name"
+REMOVALS = "`rm -f` and its like"
+RELOADED = "Rules files, when they are read"
+BROKEN = "A rules file that is broken"
 VARIABLE = "`CODEX_SANDBOX_NETWORK_DISABLED` outside of the sandbox"
 OS_PID = "`osPid` of background terminals"
 
@@ -48,13 +54,21 @@ ALLOWED = [
     Entry("rules", "(on-request|never|granular none|granular rules), compound half", COMMAND_ITEM, UNTOLD),
     Entry("rules", "(untrusted|granular all), compound half", ANY, RETRIED),
     Entry("rules", "granular (none|rules), escalated .*", r"[+-]model reads .*[Gg]ranular.*", REFUSED),
+    Entry("seen_rules", "redirection|behind sudo|loop|substitution|variable", ANY, SEEN_RULES),
+    Entry("seen_rules", "own file", ANY, OWN_FILE),
+    Entry("seen_rules", "path", ANY, PATH_RULE),
+    Entry("seen_rules", "removal behind timeout", ANY, REMOVALS),
+    Entry("seen_rules", "a later rule", ANY, RELOADED),
+    Entry("broken_rules", "forbidden", ANY, BROKEN),
+    Entry("broken_rules", "allowed", COMMAND_ITEM, UNTOLD),
     Entry("proposals", "granular rules, .*", r"[+-]model reads .*[Gg]ranular.*", REFUSED),
     Entry("denied", f"{CONFINED}, (write|append|remove|make|git|codex|agents|aws|tmp|shm|mount|home)", COMMAND_ITEM, UNTOLD),
     Entry("decisions", "patch, cancel", ENDED_ITEM, INTERRUPT),
     Entry("interrupts", "command|patch|escalated", ENDED_ITEM, INTERRUPT),
-    Entry("parameters", "on-request, (additional.*|only given)", r"[+-]model reads .*additional permissions are disabled.*", MORE_INSIDE),
+    Entry("parameters", "on-request, (additional.*|only given)", r"[+-]model reads .*additional permissions are disabled.*",
+          MORE_INSIDE),
     Entry("parameters", ".*, (apply_patch function|unknown custom)", ANY, OTHER_FORM),
-    Entry("patches", "(below a file|proc)(, by the shell)?", ANY, FAILED_PATCH),
+    Entry("patches", "(below a file|proc|half)(, by the shell)?", ANY, FAILED_PATCH),
     Entry("patches", "protected below(, by the shell)?", ANY, NESTED),
     Entry("patches", "(home|new folder outside)(, by the shell)?", ANY, ALLOWED_PATCH),
     Entry("variable", "workspace, escalated", ANY, VARIABLE),

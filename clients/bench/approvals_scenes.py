@@ -114,6 +114,34 @@ def rules(stage):
             stage.turn(f"{policy}, {name}", thread, [call, DONE], ACCEPT)
 
 
+def seen_rules(stage):
+    """Rules in scripts that are not literal, about files of a name, and that came later."""
+    stage.rules(RULES + 'prefix_rule(pattern = ["/usr/bin/mv"], decision = "allow")\n')
+    stage.start()
+    own = stage.work / "touch"
+    own.write_text(f"#!/bin/sh\necho x > {stage.outside}/own && echo made\n")
+    own.chmod(0o755)
+    thread = stage.thread("never")
+    for name, command in {
+        "redirection": "mv a b 2>&1", "behind sudo": "sudo mv a b", "loop": "for i in 1; do mv a b; done",
+        "substitution": "echo $(mv a b)", "variable": "X=1; mv $X b", "own file": "./touch", "path": "/usr/bin/mv a b",
+        "removal behind timeout": "timeout 5 rm -f nothing", "removal behind env": "env rm -f nothing",
+    }.items():
+        stage.turn(name, thread, [run(command), DONE])
+    stage.rules('prefix_rule(pattern = ["seq"], decision = "forbidden")\n')
+    stage.turn("a later rule", thread, [run("seq 1"), DONE])
+    stage.turn("a later rule, new thread", stage.thread("never"), [run("seq 1"), DONE])
+
+
+def broken_rules(stage):
+    stage.rules(RULES)
+    (stage.home / "rules" / "more.rules").write_text("prefix_rule(\n")
+    stage.start()
+    thread = stage.thread("never")
+    for name, call in {"forbidden": run("mv a b"), "allowed": run("touch @OUTSIDE/t")}.items():
+        stage.turn(name, thread, [call, DONE])
+
+
 def proposals(stage):
     """Which prefix is proposed."""
     stage.start()
@@ -178,11 +206,15 @@ def patches(stage):
         "update": update.format("there", "one"), "does not fit": update.format("there", "none"),
         "no such file": update.format("@OUTSIDE/none", "none"), "in and out": both, "below a file": add("there/below"),
         "protected below": add("sub/.git/config"), "home": add(str(stage.home) + "/rules/default.rules"),
-        "tmp": add("/tmp/loomd-compare-approvals"), "delete outside": "*** Begin Patch\n*** Delete File: @OUTSIDE/out\n*** End Patch",
+        "tmp": add("@TMP"),
+        "delete outside": "*** Begin Patch\n*** Delete File: @OUTSIDE/out\n*** End Patch",
         "new folder outside": add("@OUTSIDE/new/f"), "empty": "*** Begin Patch\n*** End Patch", "proc": add("/proc/none/x"),
     }.items():
         stage.turn(name, thread, [{"custom": ["apply_patch", text]}, DONE], ACCEPT)
         stage.turn(name + ", by the shell", thread, [run(f"apply_patch <<'EOF'\n{text}\nEOF"), DONE], ACCEPT)
+    half = "*** Begin Patch\n*** Add File: first\n+one\n*** Add File: there/below\n+one\n*** End Patch"
+    stage.turn("half", stage.thread("never"), [{"custom": ["apply_patch", half]}, DONE])
+    stage.tell("half", ["first file: " + ("there" if (stage.work / "first").exists() else "not there")])
     never = stage.thread("never", "read-only")
     stage.turn("read-only", never, [patch("new"), DONE])
     session = stage.thread("untrusted")
@@ -205,10 +237,12 @@ def denied(stage):
             "connect": "python3 -c 'import socket; socket.create_connection((\"127.0.0.1\", 9))' 2>&1 | tail -1",
             "unix": "python3 -c 'import socket; socket.socket(socket.AF_UNIX).connect(\"/x\")' 2>&1 | tail -1",
             "pair": "python3 -c 'import socket; a, b = socket.socketpair(); print(a.fileno() >= 0)'",
-            "tmp": "echo x > /tmp/loomd-compare-denied && rm /tmp/loomd-compare-denied && echo made", "null": "echo x > /dev/null && echo fine",
-            "shm": "echo x > /dev/shm/x", "privileges": "grep -E 'NoNewPrivs' /proc/self/status", "mount": "mount -t tmpfs x /mnt",
+            "tmp": "echo x > @TMP && rm @TMP && echo made",
+            "null": "echo x > /dev/null && echo fine",
+            "shm": "echo x > /dev/shm/x", "privileges": "grep -E 'NoNewPrivs' /proc/self/status",
+            "mount": "mount -t tmpfs x /mnt",
             "exit": "exit 7", "signal": "kill -9 $$", "not found": "no-such-program", "stderr": "echo err >&2",
-            "own pid": "test $$ -lt 100 && echo small", "home": "echo x > FOLDER/home/x".replace("FOLDER/home", str(stage.home)),
+            "own pid": "test $$ -lt 100 && echo small", "home": f"echo x > {stage.home}/x",
         }.items():
             stage.turn(f"{sandbox}, {name}", thread, [run(command), DONE])
 
@@ -219,7 +253,8 @@ def variable(stage):
     show = "echo [$CODEX_SANDBOX_NETWORK_DISABLED] [$CODEX_SANDBOX]"
     for name, policy in {
         "network": {"type": "workspaceWrite", "networkAccess": True}, "workspace": {"type": "workspaceWrite"},
-        "external": {"type": "externalSandbox"}, "external with network": {"type": "externalSandbox", "networkAccess": "enabled"},
+        "external": {"type": "externalSandbox"},
+        "external with network": {"type": "externalSandbox", "networkAccess": "enabled"},
         "full access": {"type": "dangerFullAccess"},
     }.items():
         thread = stage.thread("on-request")
@@ -278,7 +313,7 @@ def interrupts(stage):
         thread = stage.thread("on-request")
 
         def interrupt(turn):
-            stage.client.until("item/fileChange/requestApproval" if name == "patch" else "item/commandExecution/requestApproval")
+            stage.client.until(f"item/{'fileChange' if name == 'patch' else 'commandExecution'}/requestApproval")
             answer = stage.client.request("turn/interrupt", {"threadId": thread, "turnId": turn})
             stage.tell(name, [str(answer.get("result", answer.get("error")))])
         stage.turn(name, thread, [call, DONE], SILENT, meanwhile=interrupt)
@@ -288,7 +323,8 @@ def interrupts(stage):
 
 
 POLICY = {
-    "read": {"type": "readOnly"}, "write": {"type": "workspaceWrite"}, "roots": {"type": "workspaceWrite", "writableRoots": ["@OUTSIDE"]},
+    "read": {"type": "readOnly"}, "write": {"type": "workspaceWrite"},
+    "roots": {"type": "workspaceWrite", "writableRoots": ["@OUTSIDE"]},
     "network": {"type": "readOnly", "networkAccess": True}, "full": {"type": "dangerFullAccess"},
     "external": {"type": "externalSandbox"}, "unknown": {"type": "bogus"}, "none": None,
     "relative root": {"type": "workspaceWrite", "writableRoots": ["relative"]},
@@ -301,9 +337,11 @@ def one_off(stage):
     for name, policy in POLICY.items():
         for what, script in {"variable": "echo [$CODEX_SANDBOX_NETWORK_DISABLED]", "outside": "echo x > @OUTSIDE/x; echo $?",
                              "inside": "echo x > @WORK/x; echo $?"}.items():
-            stage.ask(f"{name}, {what}", "command/exec", {"command": ["bash", "-c", script], "cwd": "@WORK", "sandboxPolicy": policy})
+            stage.ask(f"{name}, {what}", "command/exec", {
+                "command": ["bash", "-c", script], "cwd": "@WORK", "sandboxPolicy": policy})
     for name, params in {
-        "empty": {"command": []}, "no such": {"command": ["no-such-program"]}, "time": {"command": ["sleep", "5"], "timeoutMs": 200},
+        "empty": {"command": []}, "no such": {"command": ["no-such-program"]},
+        "time": {"command": ["sleep", "5"], "timeoutMs": 200},
         "exit": {"command": ["bash", "-c", "exit 3"]}, "bad folder": {"command": ["true"], "cwd": "@OUTSIDE/none"},
         "environment": {"command": ["bash", "-c", "echo $A"], "env": {"A": "b"}},
         "confined no such": {"command": ["no-such-program"], "sandboxPolicy": {"type": "readOnly"}},
@@ -312,7 +350,8 @@ def one_off(stage):
         "profile and policy": {"command": ["true"], "sandboxPolicy": {"type": "readOnly"}, "permissionProfile": ":read-only"},
         "profile": {"command": ["bash", "-c", "echo x > @OUTSIDE/x; echo $?"], "permissionProfile": ":read-only"},
         "stream without id": {"command": ["true"], "streamStdoutStderr": True},
-        "another folder, itself": {"command": ["bash", "-c", "echo x > x; echo $?"], "cwd": "@OUTSIDE", "sandboxPolicy": POLICY["write"]},
+        "another folder, itself": {"command": ["bash", "-c", "echo x > x; echo $?"], "cwd": "@OUTSIDE",
+                                   "sandboxPolicy": POLICY["write"]},
         "another folder, the server's": {"command": ["bash", "-c", "echo x > @WORK/x; echo $?"], "cwd": "@OUTSIDE",
                                          "sandboxPolicy": POLICY["write"]},
     }.items():
@@ -330,4 +369,5 @@ def one_off(stage):
     stage.ask("write unknown", "process/writeStdin", {"processHandle": "zz", "deltaBase64": ""})
 
 
-SCENES = [table, decisions, rules, proposals, parameters, patches, denied, variable, walls, terminals, interrupts, one_off]
+SCENES = [table, decisions, rules, seen_rules, broken_rules, proposals, parameters, patches, denied, variable, walls,
+          terminals, interrupts, one_off]

@@ -117,6 +117,7 @@ class Stage:
     def __init__(self, program, folder, mock):
         self.mock, self.transcript, self.told = mock, {}, set()
         self.home, self.work, self.outside = (folder / name for name in ("home", "work", "outside"))
+        self.temporary = pathlib.Path("/tmp") / f"loomd-{folder.name}"
         for place in (self.home, self.work, self.outside):
             shutil.rmtree(place, ignore_errors=True)
             place.mkdir(parents=True)
@@ -132,6 +133,7 @@ class Stage:
         self.client = Client(self.server.port)
 
     def close(self):
+        self.temporary.unlink(missing_ok=True)
         if self.client:
             self.client.close()
             self.server.close()
@@ -150,9 +152,16 @@ class Stage:
         (self.home / "rules").mkdir(exist_ok=True)
         (self.home / "rules" / "default.rules").write_text(text)
 
+    def placed(self, value):
+        """JSON text with the real folders in it."""
+        text = json.dumps(value)
+        for word, real in (("@WORK", self.work), ("@OUTSIDE", self.outside), ("@TMP", self.temporary)):
+            text = text.replace(word, str(real))
+        return text
+
     def turn(self, name, thread, script, *answers, meanwhile=None, ordered=True):
         """One turn: what its items, its questions and its outputs were. An answer of None keeps a question open."""
-        text = json.dumps(script).replace("@WORK", str(self.work)).replace("@OUTSIDE", str(self.outside))
+        text = self.placed(script)
         self.client.answers = list(answers)
         started = self.client.request("turn/start", {
             "threadId": thread, "input": [{"type": "text", "text": "go\n@@ " + text}]})
@@ -172,8 +181,7 @@ class Stage:
 
     def ask(self, name, method, params, seconds=QUIET_SECONDS):
         """One request: its answer, and what came with it."""
-        params = json.loads(json.dumps(params).replace("@WORK", str(self.work)).replace("@OUTSIDE", str(self.outside)))
-        message = self.client.request(method, params)
+        message = self.client.request(method, json.loads(self.placed(params)))
         self.client.settle(seconds)
         self.tell(name, [f"{method} " + shown(message.get("result", message.get("error")))])
         self.tell_messages(name)
@@ -186,7 +194,8 @@ class Stage:
         self.client.messages.clear()
 
     def tell(self, name, lines):
-        for real, word in ((self.home, "HOME"), (self.work, "WORK"), (self.outside, "OUTSIDE"), (self.folder, "FOLDER")):
+        for real, word in ((self.home, "HOME"), (self.work, "WORK"), (self.outside, "OUTSIDE"), (self.folder, "FOLDER"),
+                           (self.temporary, "TMP")):
             lines = [line.replace(str(real), word) for line in lines]
         for pattern, word in UNSTABLE:
             lines = [pattern.sub(word, line) for line in lines]
