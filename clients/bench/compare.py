@@ -27,8 +27,9 @@ ALLOWED = {
 class Recorder(Server):
     """A server whose every message is kept, requests and answers in order."""
 
-    def __init__(self, *arguments):
-        super().__init__(*arguments)
+    def __init__(self, program, home, work):
+        # A user's own shell profile takes its time and may print.
+        super().__init__(program, home, work, HOME=str(home))
         self.seen = []
 
     def take(self):

@@ -301,7 +301,7 @@ def play(program, home):
     """What each client of each scene sees."""
     transcript = {}
     for scene in SCENES:
-        server = lifecycle.SocketServer(program, home, home / "work")
+        server = lifecycle.SocketServer(program, home, home / "work", HOME=str(home))
         stage = Stage(server)
         try:
             scene(stage)

@@ -40,10 +40,11 @@ wire_api = "responses"
 class Server:
     """One server process on stdio."""
 
-    def __init__(self, program, home, work):
+    def __init__(self, program, home, work, **variables):
         env = {k: v for k, v in os.environ.items() if not k.startswith(("CODEX_", "OPENAI_", "LOOMD_"))}
         # Commands run in a login shell; nobody's own start-up files are measured.
-        env.update(CODEX_HOME=str(home), LOOMD_HOME=str(home), HOME=str(home), SHELL="/bin/bash")
+        env.update(HOME=str(home), SHELL="/bin/bash")
+        env.update(variables, CODEX_HOME=str(home), LOOMD_HOME=str(home))
         self.work, self.count, self.inbox = work, 0, queue.Queue()
         self.process = subprocess.Popen(
             [program, "app-server"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
