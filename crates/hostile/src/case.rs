@@ -33,19 +33,62 @@ pub struct Case {
     pub who: Who,
     /// How it is run.
     pub way: Way,
+    /// The home, by its path below the top, of a server for this case alone; `None` if
+    /// any server will do.
+    pub home: Option<&'static str>,
     /// Whether nothing else may run meanwhile.
     pub alone: bool,
     /// Whether it is no escape, and must work confined too.
     pub allowed: bool,
 }
 
-/// A program's text.
+/// What an attempt is made of.
 #[derive(Debug, Clone, Copy)]
 pub enum Script {
-    /// For Bash.
+    /// A program's text for Bash.
     Bash(&'static str),
-    /// For Python 3, behind `prelude.py`.
+    /// A program's text for Python 3, behind `prelude.py`.
     Python(&'static str),
+    /// What a model does in one turn.
+    Turn(&'static [Step]),
+}
+
+impl Script {
+    /// All that is written in it.
+    pub(crate) fn text(self) -> String {
+        match self {
+            Self::Bash(text) | Self::Python(text) => text.to_owned(),
+            Self::Turn(steps) => steps.iter().map(|step| step.text()).collect(),
+        }
+    }
+}
+
+/// One call of a tool. In patches and command lines, but not in programs, `$NAME` is
+/// replaced by the script's variable before the model says it.
+#[derive(Debug, Clone, Copy)]
+pub enum Step {
+    /// The hunks of a patch.
+    Patch(&'static str),
+    /// The same patch again and again, as long as a race may take.
+    Patches(&'static str),
+    /// A command of Bash, run to its end.
+    Run(&'static str),
+    /// A program in Python 3 that goes on while the next steps are taken.
+    Start(&'static str),
+    /// A command line as the model types it, in a folder.
+    Type(&'static str, &'static str),
+}
+
+impl Step {
+    fn text(&self) -> &'static str {
+        match self {
+            Self::Patch(text)
+            | Self::Patches(text)
+            | Self::Run(text)
+            | Self::Start(text)
+            | Self::Type(_, text) => text,
+        }
+    }
 }
 
 /// How it is seen from outside that an attempt worked.
@@ -129,6 +172,7 @@ impl Case {
             network: false,
             who: Who::Anyone,
             way: Way::Plain,
+            home: None,
             alone: false,
             allowed: false,
         }
@@ -144,6 +188,19 @@ impl Case {
     #[must_use]
     pub const fn py(name: &'static str, attempt: &'static str) -> Self {
         Self::new(name, Script::Python(attempt))
+    }
+
+    /// A case whose attempt is what a model does.
+    #[must_use]
+    pub const fn turn(name: &'static str, steps: &'static [Step]) -> Self {
+        Self::new(name, Script::Turn(steps))
+    }
+
+    /// With a server of its own, whose home is there.
+    #[must_use]
+    pub const fn home(mut self, home: &'static str) -> Self {
+        self.home = Some(home);
+        self
     }
 
     /// With something done outside before.

@@ -24,7 +24,7 @@ use crate::lab::Lab;
 use crate::sys;
 
 /// How long an attempt may take.
-const LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 /// How long the end of its output is waited for, once it ended or was killed. Survivors
 /// may hold it open for ever.
 const OUTPUT_LIMIT: Duration = Duration::from_millis(150);
@@ -42,8 +42,10 @@ pub trait Ground: Sync {
 }
 
 /// The command line of a script. Its last part marks its processes.
-#[must_use]
-pub fn argv(script: Script, nonce: &str) -> Vec<OsString> {
+///
+/// # Errors
+/// Of the kind `Unsupported` if it is no program.
+pub fn argv(script: Script, nonce: &str) -> io::Result<Vec<OsString>> {
     let [program, first, second, text] = match script {
         Script::Bash(text) => [
             "/bin/bash",
@@ -56,10 +58,15 @@ pub fn argv(script: Script, nonce: &str) -> Vec<OsString> {
             let text = format!("{}{text}", include_str!("prelude.py"));
             ["/usr/bin/python3", "-IS", "-c", &text].map(str::to_owned)
         }
+        Script::Turn(_) => return Err(unsupported("only a model does this")),
     };
-    [program, first, second, text, nonce.to_owned()]
-        .map(OsString::from)
-        .into()
+    let all = [program, first, second, text, nonce.to_owned()];
+    Ok(all.map(OsString::from).into())
+}
+
+/// The error for what a ground cannot do.
+pub(crate) fn unsupported(why: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, why)
 }
 
 /// Nothing around the attempt.
@@ -67,7 +74,7 @@ pub struct Unconfined;
 
 impl Ground for Unconfined {
     fn play(&self, lab: &mut Lab, case: &Case, script: Script) -> io::Result<String> {
-        let mut argv = argv(script, &lab.nonce).into_iter();
+        let mut argv = argv(script, &lab.nonce)?.into_iter();
         let mut command = Command::new(argv.next().unwrap_or_default());
         command.args(argv).current_dir(&lab.work);
         if case.way == Way::Terminal {
@@ -96,7 +103,7 @@ impl Helper {
 
 impl Ground for Helper {
     fn play(&self, lab: &mut Lab, case: &Case, script: Script) -> io::Result<String> {
-        let (policy, argv) = (lab.policy(), argv(script, &lab.nonce));
+        let (policy, argv) = (lab.policy(), argv(script, &lab.nonce)?);
         let folder = lab.work.clone();
         let job = Job {
             what: What::Program(&argv),

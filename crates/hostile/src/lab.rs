@@ -28,6 +28,8 @@ pub struct Lab {
     pub variables: Vec<(&'static str, String)>,
     /// The outside's end of the terminal, if the case has one.
     pub terminal: Option<crate::ground::Terminal>,
+    /// Whether the server that ran the attempts was hurt, if that is not this process.
+    pub is_server_hurt: bool,
     case: Case,
     secret: String,
     listeners: Listeners,
@@ -64,9 +66,7 @@ impl Lab {
         let text = [Some(case.attempt), case.then]
             .into_iter()
             .flatten()
-            .map(|script| match script {
-                Script::Bash(text) | Script::Python(text) => text,
-            })
+            .map(Script::text)
             .collect::<String>();
         let victim = match text.contains("VICTIM") || case.before.contains("VICTIM") {
             true => Some(Victim::start(program, &outside, &hidden)?),
@@ -100,6 +100,7 @@ impl Lab {
             nonce,
             variables,
             terminal: None,
+            is_server_hurt: false,
             case: *case,
             secret,
             listeners,
@@ -131,15 +132,23 @@ impl Lab {
         done.is_ok_and(|status| status.success())
     }
 
+    /// The folders besides the first that the attempt may write.
+    #[must_use]
+    pub fn further_roots(&self) -> Vec<PathBuf> {
+        match self.case.roots {
+            Roots::Work | Roots::InTemporary => Vec::new(),
+            Roots::Two => vec![self.top.join("second")],
+            Roots::Late => vec![self.work.join("late")],
+        }
+    }
+
     /// What the attempt is allowed to touch.
     #[must_use]
     pub fn policy(&self) -> Policy {
         let mut writable = vec![Root::workspace(&self.work)];
-        match self.case.roots {
-            Roots::Work => {}
-            Roots::InTemporary => writable.push(Root::temporary(self.top.join("tmp"))),
-            Roots::Two => writable.push(Root::workspace(self.top.join("second"))),
-            Roots::Late => writable.push(Root::workspace(self.work.join("late"))),
+        writable.extend(self.further_roots().into_iter().map(Root::workspace));
+        if self.case.roots == Roots::InTemporary {
+            writable.push(Root::temporary(self.top.join("tmp")));
         }
         let hidden = ["priv/secret", "a/b/secret", "vault"].map(|path| self.work.join(path));
         Policy {
@@ -190,7 +199,7 @@ impl Lab {
                 self.listeners.reached() || by_leak
             }
             Oracle::Victim => self.victim.as_mut().is_some_and(Victim::was_hurt),
-            Oracle::Server => sys::took_server_signal(),
+            Oracle::Server => self.is_server_hurt || sys::took_server_signal(),
             Oracle::Typed => self.terminal.as_ref().is_some_and(|it| it.has_input()),
             Oracle::Survivors => !self.survivors().is_empty(),
             Oracle::Check(script) => self.outside(script),

@@ -6,21 +6,25 @@
 //!
 //! - `case`, `cases`: the cases, as data.
 //! - `lab`: the folders, sockets and processes that a case is played in.
-//! - `ground`: the ways to run an attempt. A new one (a server, a model's tool) is an
-//!   implementation of [`Ground`]; [`play`] takes any.
-//! - `play`: one case on two grounds; `report`: all of them, and the table.
+//! - `ground`: the ways to run an attempt. A new one is an implementation of [`Ground`];
+//!   [`play`] takes any.
+//! - `server`: a running server; `command_exec`, `model_tool`: the grounds that it is.
+//! - `play`: one case on all grounds; `report`: all of them, and the table.
 
 pub mod case;
 mod cases;
+pub mod command_exec;
 pub mod ground;
 pub mod lab;
+pub mod model_tool;
 mod outside;
 pub mod play;
 pub mod report;
+pub mod server;
 mod sys;
 pub mod victim;
 
 pub use case::Case;
-pub use cases::all;
+pub use cases::{all, patches};
 pub use ground::Ground;
 pub use play::play;

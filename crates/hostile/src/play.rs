@@ -8,7 +8,7 @@ use std::time::Duration;
 use loomd_base::Clock;
 
 use crate::case::{Case, Oracle, Who};
-use crate::ground::{Ground, Unconfined};
+use crate::ground::Ground;
 use crate::lab::Lab;
 
 /// How long the kernel may take to clear away what was killed.
@@ -26,42 +26,58 @@ pub enum Outcome {
     /// Is no escape, and does not work confined.
     Hindered,
     /// Proves nothing on this machine, for this reason.
+    Needless(String),
+    /// Nothing that this ground can do, for this reason.
     Skipped(String),
     /// Could not be played confined.
     Broken(String),
 }
 
-/// Plays a case, first with nothing around it, then on `ground`.
-pub fn play(case: &Case, ground: &dyn Ground, program: &Path, clock: &dyn Clock) -> Played {
-    let begun = clock.now().mono;
-    let outcome = outcome(case, ground, program);
-    let took = clock.now().mono.saturating_sub(begun);
-    Played { outcome, took }
-}
-
-/// What came of a case, and how long it took.
-#[derive(Debug, Clone)]
+/// What came of a case on each ground, and how long all of it took.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Played {
-    /// What came of it.
-    pub outcome: Outcome,
-    /// On both grounds together.
+    /// In the order of the grounds.
+    pub outcomes: Vec<Outcome>,
+    /// Of all grounds together.
     pub took: Duration,
 }
 
-fn outcome(case: &Case, ground: &dyn Ground, program: &Path) -> Outcome {
+/// Plays a case, first on `free`, where nothing confines it, then on each of `grounds`.
+pub fn play(
+    case: &Case,
+    free: &dyn Ground,
+    grounds: &[&dyn Ground],
+    program: &Path,
+    clock: &dyn Clock,
+) -> Played {
+    let begun = clock.now().mono;
+    let outcomes = match why_not(case, free, program) {
+        Some(why) => vec![Outcome::Needless(why); grounds.len()],
+        None => {
+            let confined = grounds.iter();
+            confined.map(|it| outcome(case, *it, program)).collect()
+        }
+    };
+    let took = clock.now().mono.saturating_sub(begun);
+    Played { outcomes, took }
+}
+
+/// Why a case proves nothing on this machine.
+fn why_not(case: &Case, free: &dyn Ground, program: &Path) -> Option<String> {
     let is_root = rustix::process::getuid().is_root();
     match case.who {
-        Who::Root if !is_root => return Outcome::Skipped("needs user 0".to_owned()),
-        Who::Ordinary if is_root => return Outcome::Skipped("not for user 0".to_owned()),
+        Who::Root if !is_root => return Some("needs user 0".to_owned()),
+        Who::Ordinary if is_root => return Some("not for user 0".to_owned()),
         Who::Anyone | Who::Root | Who::Ordinary => {}
     }
-    match escapes(case, &Unconfined, program, false) {
-        Ok(true) => {}
-        Ok(false) => {
-            return Outcome::Skipped("this machine refuses it to everybody".to_owned());
-        }
-        Err(error) => return Outcome::Skipped(format!("cannot be tried here: {error}")),
+    match escapes(case, free, program, false) {
+        Ok(true) => None,
+        Ok(false) => Some("this machine refuses it to everybody".to_owned()),
+        Err(error) => Some(format!("cannot be tried here: {error}")),
     }
+}
+
+fn outcome(case: &Case, ground: &dyn Ground, program: &Path) -> Outcome {
     match escapes(case, ground, program, true) {
         Ok(true) if case.allowed => Outcome::Works,
         Ok(false) if case.allowed => Outcome::Hindered,

@@ -19,8 +19,11 @@ use std::thread;
 use loomd_base::SystemClock;
 
 use crate::case::Case;
-use crate::ground::{Ground, Helper};
+use crate::command_exec::CommandExec;
+use crate::ground::{Ground, Helper, Unconfined};
+use crate::model_tool::{ModelCommand, ModelPatch, Terms};
 use crate::play::{Outcome, Played, play};
+use crate::server::Server;
 use crate::{cases, sys};
 
 /// Cases that are played at the same time. Most of their time they wait.
@@ -29,48 +32,130 @@ const SIDE_BY_SIDE: usize = 6;
 /// A case with the name of its category.
 type Named = (&'static str, Case);
 
-/// Plays the cases on the helper as the user who calls and prints the table. Fails if
-/// anything escaped.
-#[must_use]
-pub fn run(words: &[String]) -> ExitCode {
-    let Ok(program) = std::env::current_exe() else {
-        eprintln!("this program's own path is not known");
-        return ExitCode::FAILURE;
-    };
-    sys::block_server_signal();
-    let wanted: Vec<Named> = cases::all()
-        .into_iter()
-        .filter(|(category, case)| {
-            let name = format!("{category}: {}", case.name);
-            words.is_empty() || words.iter().any(|word| name.contains(word))
-        })
-        .collect();
-    let ground = Helper::new(program.clone());
-    let played = play_all(&wanted, &ground, &program);
-    table(&wanted, &played)
+/// A ground with its name.
+type NamedGround<'a> = (&'static str, &'a dyn Ground);
+
+/// What is wanted of a run.
+#[derive(Debug, Default)]
+struct Wanted {
+    /// The user to run as.
+    user: Option<u32>,
+    /// The server's program.
+    loomd: Option<PathBuf>,
+    /// Which share of the cases the server plays: one of so many.
+    every: usize,
+    /// Cases with one of these in their name.
+    words: Vec<String>,
 }
 
-/// The same as another user, by a copy of this program that the user can reach.
+impl Wanted {
+    fn read(args: Vec<String>) -> Option<Self> {
+        let mut wanted = Self {
+            every: 1,
+            ..Self::default()
+        };
+        let mut args = args.into_iter();
+        while let Some(arg) = args.next() {
+            match arg.as_str() {
+                "--as" => wanted.user = Some(args.next()?.parse().ok()?),
+                "--server" => wanted.loomd = Some(fs::canonicalize(args.next()?).ok()?),
+                "--every" => wanted.every = args.next()?.parse().ok().filter(|n| *n > 0)?,
+                _ => wanted.words.push(arg),
+            }
+        }
+        Some(wanted)
+    }
+
+    fn filter(&self, mut cases: Vec<Named>) -> Vec<Named> {
+        let words = &self.words;
+        cases.retain(|(category, case)| {
+            let name = format!("{category}: {}", case.name);
+            words.is_empty() || words.iter().any(|word| name.contains(word))
+        });
+        cases
+    }
+}
+
+/// Does what the program's arguments say. Fails if anything escaped.
 #[must_use]
-pub fn run_as(user: Option<&String>, words: &[String]) -> ExitCode {
-    match start_as(user, words) {
+pub fn main(args: Vec<String>) -> ExitCode {
+    let Some(wanted) = Wanted::read(args) else {
+        eprintln!("loomd-hostile [--as UID] [--server LOOMD] [--every N] [WORD…]");
+        return ExitCode::FAILURE;
+    };
+    let done = match wanted.user {
+        Some(user) => run_as(user, &wanted),
+        None => run(&wanted),
+    };
+    match done {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("cannot run as another user: {error}");
+            eprintln!("the cases cannot be played: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn start_as(user: Option<&String>, words: &[String]) -> io::Result<ExitCode> {
-    let user: Option<u32> = user.and_then(|user| user.parse().ok());
-    let user = user.ok_or_else(|| io::Error::other("no user's number is given"))?;
+/// Plays the cases as the user who calls and prints the tables.
+fn run(wanted: &Wanted) -> io::Result<ExitCode> {
+    let program = std::env::current_exe()?;
+    sys::block_server_signal();
+    let helper = Helper::new(program.clone());
+    let scripts = wanted.filter(cases::all());
+    let Some(loomd) = &wanted.loomd else {
+        let grounds: [NamedGround<'_>; 1] = [("helper", &helper)];
+        let is_held = played(&scripts, &Unconfined, &grounds, wanted.every, &program);
+        return Ok(code(is_held));
+    };
+    let server = Server::start(loomd)?;
+    let grounds: [NamedGround<'_>; 3] = [
+        ("helper", &helper),
+        ("command/exec", &CommandExec(&server)),
+        ("model's command", &ModelCommand(&server)),
+    ];
+    let scripts_held = played(&scripts, &Unconfined, &grounds, wanted.every, &program);
+    let patch = |terms| ModelPatch {
+        server: &server,
+        loomd: loomd.clone(),
+        terms,
+    };
+    let (free, never, declined) = (
+        patch(Terms::Free),
+        patch(Terms::Never),
+        patch(Terms::Declined),
+    );
+    let grounds: [NamedGround<'_>; 2] = [
+        ("model's patch, nobody asked", &never),
+        ("model's patch, declined", &declined),
+    ];
+    println!();
+    let patches = wanted.filter(cases::patches());
+    let patches_held = played(&patches, &free, &grounds, 1, &program);
+    Ok(code(scripts_held && patches_held))
+}
+
+fn code(is_held: bool) -> ExitCode {
+    match is_held {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    }
+}
+
+/// The same as another user, by copies of the programs that the user can reach.
+fn run_as(user: u32, wanted: &Wanted) -> io::Result<ExitCode> {
     let folder = tempfile::tempdir()?;
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;
     let program: PathBuf = folder.path().join("loomd-hostile");
     fs::copy(std::env::current_exe()?, &program)?;
-    let status = Command::new(&program)
-        .args(words)
+    let mut command = Command::new(&program);
+    if let Some(loomd) = &wanted.loomd {
+        let copy = folder.path().join("loomd");
+        fs::copy(loomd, &copy)?;
+        command.arg("--server").arg(copy);
+    }
+    let status = command
+        .args(["--every", &wanted.every.to_string()])
+        .args(&wanted.words)
         .current_dir("/")
         .uid(user)
         .gid(user)
@@ -79,17 +164,93 @@ fn start_as(user: Option<&String>, words: &[String]) -> io::Result<ExitCode> {
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
-/// Plays the cases; gives what came of each, in their order.
+/// Plays the cases, prints what came of them, and says whether all were held.
+fn played(
+    wanted: &[Named],
+    free: &dyn Ground,
+    grounds: &[NamedGround<'_>],
+    every: usize,
+    program: &Path,
+) -> bool {
+    let all: Vec<&dyn Ground> = grounds.iter().map(|(_, ground)| *ground).collect();
+    let played = play_all(wanted, free, &all, every, program);
+    let names: Vec<&str> = grounds.iter().map(|(name, _)| *name).collect();
+    println!("| category | case | unconfined | {} | ms |", names.join(" | "));
+    println!("| --- | --- | --- |{} --- |", " --- |".repeat(names.len()));
+    for ((category, case), played) in wanted.iter().zip(&played) {
+        row(category, case.name, played.as_ref(), names.len());
+    }
+    let user = rustix::process::getuid().as_raw();
+    let mut is_held = true;
+    for (index, name) in names.into_iter().enumerate() {
+        let (mut held, mut works, mut escapes, mut skipped, mut broken) = (0, 0, 0, 0, 0);
+        for played in &played {
+            match played.as_ref().map(|it| it.outcomes.get(index)) {
+                Some(Some(Outcome::Held)) => held += 1,
+                Some(Some(Outcome::Works)) => works += 1,
+                Some(Some(Outcome::Escaped)) => escapes += 1,
+                Some(Some(Outcome::Needless(_) | Outcome::Skipped(_)) | None) => skipped += 1,
+                Some(Some(Outcome::Hindered | Outcome::Broken(_))) | None => broken += 1,
+            }
+        }
+        println!(
+            "user {user}, {name}: {} cases, {held} held, {escapes} escapes, {skipped} skipped, \
+             {works} allowed and working, {broken} broken",
+            held + escapes
+        );
+        is_held &= escapes + broken == 0;
+    }
+    is_held
+}
+
+fn row(category: &str, name: &str, played: Option<&Played>, grounds: usize) {
+    let Some(Played { outcomes, took }) = played else {
+        println!("| {category} | {name} | did not come back |{} |", " |".repeat(grounds));
+        return;
+    };
+    let mut free = "works";
+    let mut cells = Vec::new();
+    for index in 0..grounds {
+        cells.push(match outcomes.get(index) {
+            Some(Outcome::Held) => "held",
+            Some(Outcome::Works) => "works, as it should",
+            Some(Outcome::Escaped) => "ESCAPED",
+            Some(Outcome::Hindered) => "HINDERED",
+            Some(Outcome::Needless(why)) => {
+                free = why;
+                "skipped"
+            }
+            Some(Outcome::Skipped(why) | Outcome::Broken(why)) => why,
+            None => "left out",
+        });
+    }
+    let (cells, ms) = (cells.join(" | "), took.as_millis());
+    println!("| {category} | {name} | {free} | {cells} | {ms} |");
+}
+
+/// Plays the cases side by side where they may be; gives what came of each, in their
+/// order. The grounds after the first play one of `every` cases.
 #[must_use]
-pub fn play_all(wanted: &[Named], ground: &dyn Ground, program: &Path) -> Vec<Option<Played>> {
+pub fn play_all(
+    wanted: &[Named],
+    free: &dyn Ground,
+    grounds: &[&dyn Ground],
+    every: usize,
+    program: &Path,
+) -> Vec<Option<Played>> {
     let clock = SystemClock::default();
     let results: Vec<Mutex<Option<Played>>> = wanted.iter().map(|_| Mutex::default()).collect();
     let one = |index: usize, alone: bool| {
+        let left_out = index.checked_rem(every).is_some_and(|rest| rest != 0);
+        let grounds = match grounds {
+            [first, _, ..] if left_out => std::slice::from_ref(first),
+            all => all,
+        };
         if let (Some((_, case)), Some(result)) = (wanted.get(index), results.get(index))
             && case.alone == alone
             && let Ok(mut result) = result.lock()
         {
-            *result = Some(play(case, ground, program, &clock));
+            *result = Some(play(case, free, grounds, program, &clock));
         }
     };
     let next = AtomicUsize::new(0);
@@ -113,41 +274,4 @@ pub fn play_all(wanted: &[Named], ground: &dyn Ground, program: &Path) -> Vec<Op
         .into_iter()
         .map(|result| result.into_inner().ok().flatten())
         .collect()
-}
-
-fn table(wanted: &[Named], played: &[Option<Played>]) -> ExitCode {
-    let user = rustix::process::getuid().as_raw();
-    println!("| category | case | unconfined | confined | ms |");
-    println!("| --- | --- | --- | --- | --- |");
-    let (mut held, mut works, mut escapes, mut skipped, mut broken) = (0, 0, 0, 0, 0);
-    for ((category, case), played) in wanted.iter().zip(played) {
-        let Some(Played { outcome, took }) = played else {
-            println!("| {category} | {} | did not come back | | |", case.name);
-            broken += 1;
-            continue;
-        };
-        let (count, unconfined, confined) = match outcome {
-            Outcome::Held => (&mut held, "works", "held"),
-            Outcome::Works => (&mut works, "works", "works, as it should"),
-            Outcome::Escaped => (&mut escapes, "works", "ESCAPED"),
-            Outcome::Hindered => (&mut broken, "works", "HINDERED"),
-            Outcome::Skipped(why) => (&mut skipped, why.as_str(), "skipped"),
-            Outcome::Broken(why) => (&mut broken, "works", why.as_str()),
-        };
-        *count += 1;
-        println!(
-            "| {category} | {} | {unconfined} | {confined} | {} |",
-            case.name,
-            took.as_millis()
-        );
-    }
-    println!(
-        "user {user}: {} cases, {held} held, {escapes} escapes, {skipped} skipped, {works} allowed \
-         and working, {broken} broken",
-        held + escapes
-    );
-    match escapes + broken {
-        0 => ExitCode::SUCCESS,
-        _ => ExitCode::FAILURE,
-    }
 }

@@ -10,6 +10,7 @@ mod machine;
 mod mounts;
 mod namespaces;
 mod network;
+mod patches;
 mod processes;
 mod protected;
 mod signals;
@@ -17,10 +18,20 @@ mod survivors;
 
 use crate::case::Case;
 
-/// Every case with the name of its category.
+/// Every case that a model's patches make.
+#[must_use]
+pub fn patches() -> Vec<(&'static str, Case)> {
+    named([
+        ("patches outside", patches::outside::CASES),
+        ("patches by links", patches::links::CASES),
+        ("patches of what is protected", patches::protected::CASES),
+    ])
+}
+
+/// Every case that is a program, with the name of its category.
 #[must_use]
 pub fn all() -> Vec<(&'static str, Case)> {
-    let categories: [(&str, &[Case]); 14] = [
+    named([
         ("files", files::CASES),
         ("links", links::CASES),
         ("protected", protected::CASES),
@@ -35,9 +46,14 @@ pub fn all() -> Vec<(&'static str, Case)> {
         ("machine", machine::CASES),
         ("ipc", ipc::CASES),
         ("network", network::CASES),
-    ];
-    let named = |(category, cases): (&'static str, &'static [Case])| {
+    ])
+}
+
+fn named<const N: usize>(
+    categories: [(&'static str, &'static [Case]); N],
+) -> Vec<(&'static str, Case)> {
+    let one = |(category, cases): (&'static str, &'static [Case])| {
         cases.iter().map(move |case| (category, *case))
     };
-    categories.into_iter().flat_map(named).collect()
+    categories.into_iter().flat_map(one).collect()
 }
