@@ -29,7 +29,7 @@ enum Command {
     Clients(clients::Args),
     /// Explore the orders of events in a thread and print what was covered.
     Lifecycle(lifecycle::Args),
-    /// Try to get out of the sandbox, and print what came of it.
+    /// Try to get out of the sandbox, also by a server, and print what came of it.
     Sandbox(sandbox::Args),
     /// Measure loomd beside the reference and print ratios.
     Bench(bench::Args),

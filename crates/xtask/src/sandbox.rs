@@ -1,5 +1,5 @@
-//! `cargo xtask sandbox`: programs that try to get out of the sandbox, and what came of
-//! each. Fails if one got out.
+//! `cargo xtask sandbox`: programs and patches that try to get out of the sandbox, by its
+//! own way to start a program and by a server, and what came of each. Fails if one got out.
 
 use std::process::{Command, ExitCode};
 
@@ -7,6 +7,9 @@ use anyhow::{Context as _, ensure};
 
 /// The cases are a program of their own, so that this one needs nothing of the product.
 const PACKAGE: &str = "loomd-hostile";
+
+/// The server that is tried.
+const SERVER: &str = "loomd";
 
 /// Somebody whom no process of a usual machine belongs to.
 const SOMEBODY: &str = "65533";
@@ -19,6 +22,24 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let built = Command::new(&cargo)
+        .args([
+            "build",
+            "--quiet",
+            "--locked",
+            "--package",
+            SERVER,
+            "--bin",
+            SERVER,
+        ])
+        .current_dir(crate::repository())
+        .status();
+    ensure!(
+        built.context("cannot run cargo")?.success(),
+        "the server cannot be built"
+    );
+    let xtask = std::env::current_exe().context("this program's own path is not known")?;
+    let server = xtask.with_file_name(SERVER);
     let cases = |user: Option<&str>| -> anyhow::Result<bool> {
         let mut command = Command::new(&cargo);
         command
@@ -27,6 +48,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         if let Some(user) = user {
             command.args(["--as", user]);
         }
+        command.arg("--server").arg(&server);
         let status = command.args(&args.words).status();
         Ok(status.context("cannot run cargo")?.success())
     };
