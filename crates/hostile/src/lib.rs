@@ -25,6 +25,6 @@ mod sys;
 pub mod victim;
 
 pub use case::Case;
-pub use cases::{all, patches};
+pub use cases::{all, granted_patches, patches};
 pub use ground::Ground;
 pub use play::play;

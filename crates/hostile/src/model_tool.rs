@@ -32,6 +32,8 @@ pub enum Terms {
     Never,
     /// The same, and the user says no to everything else.
     Declined,
+    /// The same, but the user first allows one patch for the session.
+    Granted,
 }
 
 /// The tool for commands.
@@ -160,7 +162,7 @@ impl Turn {
         let (sandbox, approval) = match self.terms {
             Terms::Free => ("danger-full-access", "never"),
             Terms::Never => ("workspace-write", "never"),
-            Terms::Declined => ("workspace-write", "on-request"),
+            Terms::Declined | Terms::Granted => ("workspace-write", "on-request"),
         };
         let started = server.request(
             "thread/start",
@@ -193,6 +195,7 @@ impl Turn {
         const REST: Duration = Duration::from_millis(300);
         let (mut open, mut output, mut has_ended) = (BTreeSet::new(), String::new(), false);
         let mut seen = String::new();
+        let mut may_grant = self.terms == Terms::Granted;
         while !has_ended || !open.is_empty() {
             let note = notes.recv_timeout(if has_ended { REST } else { LIMIT * 2 });
             let note = match note {
@@ -218,7 +221,11 @@ impl Turn {
                     }
                 }
                 "item/commandExecution/requestApproval" | "item/fileChange/requestApproval" => {
-                    server.answer(&note, json!({ "decision": "decline" }))?;
+                    let decision = match std::mem::take(&mut may_grant) {
+                        true => "acceptForSession",
+                        false => "decline",
+                    };
+                    server.answer(&note, json!({ "decision": decision }))?;
                 }
                 "turn/completed" => has_ended = true,
                 _ => {}

@@ -128,6 +128,11 @@ fn run(wanted: &Wanted) -> io::Result<ExitCode> {
     let patches: Vec<Named> = patches.into_iter().step_by(share).collect();
     let patches_held = played(&patches, &free, &grounds, 1, &program);
     println!();
+    let granted = wanted.filter(cases::granted_patches());
+    let ground = patch(Terms::Granted);
+    let grounds: [NamedGround<'_>; 1] = [("model's patch, one granted", &ground)];
+    let granted_held = played(&granted, &free, &grounds, 1, &program);
+    println!();
     // Last, since one of them makes everything of this user slow for good.
     let grounds: [NamedGround<'_>; 3] = [
         ("helper", &helper),
@@ -135,7 +140,7 @@ fn run(wanted: &Wanted) -> io::Result<ExitCode> {
         ("model's command", &ModelCommand(&server)),
     ];
     let scripts_held = played(&scripts, &Unconfined, &grounds, wanted.every, &program);
-    Ok(code(scripts_held && patches_held))
+    Ok(code(scripts_held && patches_held && granted_held))
 }
 
 fn code(is_held: bool) -> ExitCode {

@@ -44,7 +44,7 @@ use crate::backend::Backend;
 pub use crate::backend::{Confined, Error, Guard, Job, What, verdict};
 #[cfg(target_os = "linux")]
 pub use crate::helper::Task;
-pub use crate::policy::{PROTECTED, Policy, Root, RootKind};
+pub use crate::policy::{PROTECTED, Policy, Root, RootKind, real_target};
 
 /// Bytes of a status that say something; more are not read.
 pub const STATUS_BYTES_MAX: u64 = status::STATUS_BYTES_MAX;

@@ -188,7 +188,8 @@ pub(crate) fn is_protected_name(name: &std::ffi::OsStr) -> bool {
 
 /// Where a write to `path` would go: the real path of its nearest ancestor that exists
 /// (a link counts as existing, and one that leads nowhere has no target), and the rest.
-fn real_target(path: &Path) -> Option<PathBuf> {
+#[must_use]
+pub fn real_target(path: &Path) -> Option<PathBuf> {
     let mut rest = Vec::new();
     let mut here = path;
     loop {

@@ -4,7 +4,7 @@
 //! [`Bounds`] is what they say, and pure; [`Bounds::settle`] looks at the disk for what only
 //! it can tell: what fits a pattern, and what there is beside what may be read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -69,6 +69,8 @@ pub struct Bounds {
     /// The server's home.
     home: Option<PathBuf>,
     grants: Grants,
+    /// Folders in which nothing is protected by its name.
+    opened: BTreeSet<PathBuf>,
 }
 
 /// What is said of a path. For the same one the greatest counts.
@@ -111,6 +113,7 @@ pub fn bounds(
         network: network || grants.network,
         home: Some(site.home.to_owned()),
         grants,
+        opened: BTreeSet::new(),
     };
     for entry in rules.in_folder(site.folder) {
         bounds.add(&entry.path, entry.access, site.temporary);
@@ -194,6 +197,11 @@ impl Bounds {
         *said = access.max(*said);
     }
 
+    /// Lets these folders, real paths, be written too, with all that is protected in them.
+    pub(crate) fn open(&mut self, folders: BTreeSet<PathBuf>) {
+        self.opened.extend(folders);
+    }
+
     /// Whether all may be written that is not hidden.
     pub(crate) fn is_open(&self) -> bool {
         self.paths.get(Path::new("/")) == Some(&Access::WriteOpen)
@@ -251,8 +259,15 @@ impl Bounds {
         if let Some(home) = home
             && (self.reads_all || policy.covers(&home))
             && !policy.forbids_read(&home)
+            && !self.opened.contains(&home)
         {
             policy.read_only.push(home);
+        }
+        for folder in &self.opened {
+            let is_same = |path: &Path| path.canonicalize().is_ok_and(|real| real == *folder);
+            policy.read_only.retain(|path| !is_same(path));
+            policy.writable.retain(|root| !is_same(&root.path));
+            policy.writable.push(Root::open(folder));
         }
         if !self.reads_all {
             let rest = beside(&policy).map_err(|error| {

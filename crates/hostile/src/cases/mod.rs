@@ -28,6 +28,12 @@ pub fn patches() -> Vec<(&'static str, Case)> {
     ])
 }
 
+/// Every case that begins with a patch that the user allows for the session.
+#[must_use]
+pub fn granted_patches() -> Vec<(&'static str, Case)> {
+    named([("patches as granted", patches::granted::CASES)])
+}
+
 /// Every case that is a program, with the name of its category.
 #[must_use]
 pub fn all() -> Vec<(&'static str, Case)> {

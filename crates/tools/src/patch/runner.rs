@@ -1,5 +1,6 @@
 //! Runs one patch: check, item, write, diff of the turn, text for the model.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use loomd_events::ToolEvent;
 use loomd_protocol::{
     FileChangeItem, FileUpdateChange, ItemKind, PatchApplyStatus, PatchChangeKind, ThreadItem,
 };
-use loomd_sandbox::Policy;
+use loomd_sandbox::{Policy, real_target};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::plan::{Change, ChangeKind, Plan, PlanError, plan};
@@ -85,29 +86,29 @@ impl Patcher {
         let turn = Arc::clone(&self.turn).lock_owned().await;
         let begun = self.clock.now();
         let bounds = call.shared().confinement(&call.context, Place::Inside);
-        let (plan, reach) = checked(&patch, bounds.as_ref()).await?;
-        let (place, is_asked) = match gate::judge_patch(&call.context, reach) {
+        let seen = checked(&patch, bounds.as_ref()).await?;
+        let (place, is_asked) = match gate::judge_patch(&call.context, seen.reach) {
             Verdict::Run(place) => (place, call.has_answer()),
             Verdict::Ask(place, _) => (place, true),
             Verdict::Refuse(Refusal::Text(text) | Refusal::Rejected(text)) => {
                 return Err(Stopped::Refused(text));
             }
         };
-        let item = new_item(call.id(), &plan, begun);
-        let (turn, plan) = if is_asked {
+        let item = new_item(call.id(), &seen.plan, begun);
+        let (turn, seen) = if is_asked {
             // The user may take hours, and other patches must not wait for that. What
             // was checked may not hold any more afterwards.
             drop(turn);
-            self.allowed(call, &item, &plan).await?;
+            self.allowed(call, &item, &seen.real).await?;
             let turn = Arc::clone(&self.turn).lock_owned().await;
             match checked(&patch, bounds.as_ref()).await {
-                // Allowed was what was seen; more than that is for the user to say again.
-                Ok((_, Reach::Outside)) if place == Place::Inside => {
+                // Allowed was what was seen; other files are for the user to say again.
+                Ok(now) if now.real != seen.real || now.reach != seen.reach => {
                     self.complete(call, item, begun, PatchApplyStatus::Failed)
                         .await;
                     return Err(Stopped::Refused(MOVED.to_owned()));
                 }
-                Ok((plan, _)) => (turn, plan),
+                Ok(now) => (turn, now),
                 Err(stopped) => {
                     self.complete(call, item, begun, PatchApplyStatus::Failed)
                         .await;
@@ -116,24 +117,37 @@ impl Patcher {
             }
         } else {
             call.sink().send(ToolEvent::ItemStarted(item.clone())).await;
-            (turn, plan)
+            (turn, seen)
+        };
+        let confinement = match (place, bounds) {
+            (Place::Inside, bounds) => bounds,
+            // What the user allowed is the files where they really are. A name could still
+            // come to lead elsewhere, so also this is written by somebody who can write
+            // nothing but what the thread may, and in the folders of those files.
+            (Place::Outside, Some(mut bounds)) => {
+                bounds.bounds.open(seen.folders());
+                Some(bounds)
+            }
+            (Place::Outside, None) => None,
         };
         let work = Writing {
-            plan,
+            plan: seen.plan,
             turn_folder: patch.turn_folder,
-            confinement: match place {
-                Place::Inside => bounds,
-                Place::Outside => call.shared().confinement(&call.context, place),
-            },
+            confinement,
         };
         self.write(call, turn, work, item, begun).await
     }
 
-    /// Asks the user, unless all the files were allowed for the session.
-    async fn allowed(&self, call: &Call, item: &ThreadItem, plan: &Plan) -> Result<(), Stopped> {
+    /// Asks the user, unless all the files were allowed for the session. They are known by
+    /// where they really are: a name may become a link to something else.
+    async fn allowed(
+        &self,
+        call: &Call,
+        item: &ThreadItem,
+        files: &BTreeSet<PathBuf>,
+    ) -> Result<(), Stopped> {
         let shared = call.shared();
-        let files = || plan.files();
-        let granted = files().all(|file| {
+        let granted = files.iter().all(|file| {
             shared
                 .registry()
                 .is_granted(PATCH_GRANT, file, Place::Outside)
@@ -145,7 +159,7 @@ impl Patcher {
         match approval::ask_patch(call, item.clone()).await {
             Decision::Run | Decision::RunAndAllow(_) => Ok(()),
             Decision::RunAlways => {
-                files().for_each(|file| {
+                files.iter().for_each(|file| {
                     shared.registry().grant(PATCH_GRANT, file, Place::Outside);
                 });
                 Ok(())
@@ -233,7 +247,7 @@ struct Writing {
 }
 
 /// What the model is told if files became others while the user was asked.
-const MOVED: &str = "patch rejected: its files lead out of the project by now";
+const MOVED: &str = "patch rejected: its files lead elsewhere by now";
 
 /// Stands for all patches among what the user allowed for the session.
 const PATCH_GRANT: &str = "apply_patch";
@@ -246,11 +260,28 @@ enum Stopped {
     TurnEnds,
 }
 
-/// What a patch does, and whether all of it is inside the bounds.
-async fn checked(
-    patch: &PatchCall,
-    bounds: Option<&Confinement>,
-) -> Result<(Plan, Reach), Stopped> {
+/// A patch that fits.
+pub(super) struct Checked {
+    /// What it does.
+    pub(super) plan: Plan,
+    /// Where its files really are.
+    real: BTreeSet<PathBuf>,
+    /// Whether all of them are inside the bounds.
+    pub(super) reach: Reach,
+}
+
+impl Checked {
+    /// The folders that its files are in, or are to be made in.
+    fn folders(&self) -> BTreeSet<PathBuf> {
+        let nearest = |file: &PathBuf| {
+            let mut around = file.ancestors().skip(1);
+            around.find(|folder| folder.is_dir()).map(Path::to_owned)
+        };
+        self.real.iter().filter_map(nearest).collect()
+    }
+}
+
+async fn checked(patch: &PatchCall, bounds: Option<&Confinement>) -> Result<Checked, Stopped> {
     let (text, folder) = (patch.patch.clone(), patch.folder.clone());
     let bounds = bounds.map(|bounds| bounds.bounds.clone());
     match blocking(move || {
@@ -286,7 +317,7 @@ pub(super) fn check(
     patch: &str,
     folder: &Path,
     policy: Option<&Policy>,
-) -> Result<(Plan, Reach), PlanError> {
+) -> Result<Checked, PlanError> {
     let is_hidden = |path: &Path| policy.is_some_and(|policy| policy.forbids_read(path));
     let mut read = |path: &Path| match is_hidden(path) {
         true => Err(io::Error::from(rustix::io::Errno::ACCESS).to_string()),
@@ -298,7 +329,9 @@ pub(super) fn check(
         true => Reach::Inside,
         false => Reach::Outside,
     };
-    Ok((plan, reach))
+    let real = |file: &Path| real_target(file).unwrap_or_else(|| file.to_owned());
+    let real = plan.files().map(real).collect();
+    Ok(Checked { plan, real, reach })
 }
 
 fn current<'a>(slot: &'a mut Option<Turn>, id: &Arc<str>, folder: &Path) -> &'a mut Turn {

@@ -12,7 +12,7 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use self::ground::{Ground, contents, differing};
 use super::disk;
-use super::runner::check;
+use super::runner::{Checked, check};
 use crate::gate::Reach;
 
 mod ground;
@@ -198,7 +198,7 @@ fn ten_thousand_bad_patches_leave_nothing_half_done() {
     let (mut applied, mut failed, mut refused, mut outside) = (0, 0, 0, 0);
     for seed in 0..PATCHES {
         let patch = patch(&mut Dice::new(seed), &ground);
-        let Ok((plan, reach)) = check(&patch, &folder, Some(&policy)) else {
+        let Ok(Checked { plan, reach, .. }) = check(&patch, &folder, Some(&policy)) else {
             refused += 1;
             continue;
         };
@@ -242,7 +242,7 @@ fn a_writer_that_is_killed_anywhere_leaves_what_can_be_put_back() {
     let body = "*** Begin Patch\n*** Update File: plain\n@@\n-2\n+a much longer line than before\n\
                 *** Add File: new/x\n+1\n+2\n*** Add File: binary\n+text\n*** Delete File: full/file\n\
                 *** Update File: crlf\n*** Move to: no-end\n@@\n-2\n+two\n*** End Patch";
-    let (plan, _) = check(body, &folder, None).expect("fits");
+    let Checked { plan, .. } = check(body, &folder, None).expect("fits");
     let fresh = ground.picture();
     disk::write(&plan).expect("written");
     let whole = ground.picture();
@@ -314,7 +314,7 @@ fn what_changed_since_the_check_is_neither_written_nor_removed() {
             "*** Begin Patch\n*** Update File: plain\n@@\n-2\n+two\n*** Delete File: twin-1\n\
              *** Delete File: link\n{body}\n*** End Patch"
         );
-        let (plan, _) = check(&body, &folder, None).expect("fits");
+        let Checked { plan, .. } = check(&body, &folder, None).expect("fits");
         meanwhile(&folder);
         let before = ground.picture();
         let text = disk::write(&plan).expect_err("changed");
@@ -332,11 +332,11 @@ fn a_patch_of_ten_thousand_hunks_is_all_or_nothing() {
         .map(|n| format!("*** Add File: many/{n}\n+{n}\n"))
         .collect();
     let bad = format!("*** Begin Patch\n{hunks}*** Add File: dir\n+x\n*** End Patch");
-    let (plan, _) = check(&bad, &folder, None).expect("fits");
+    let Checked { plan, .. } = check(&bad, &folder, None).expect("fits");
     disk::write(&plan).expect_err("a folder is in the way");
     assert!(differing(&ground.picture(), &before).is_empty());
     let good = format!("*** Begin Patch\n{hunks}*** End Patch");
-    let (plan, _) = check(&good, &folder, None).expect("fits");
+    let Checked { plan, .. } = check(&good, &folder, None).expect("fits");
     disk::write(&plan).expect("written");
     assert_eq!(
         fs::read_dir(folder.join("many")).expect("a folder").count(),
