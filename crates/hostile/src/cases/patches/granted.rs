@@ -1,7 +1,7 @@
 //! Patches by names that the user allowed for the session, once they lead elsewhere.
 
 use crate::case::Case;
-use crate::case::Step::{Patch, Run};
+use crate::case::Step::{Patch, Patches, Run, Start};
 
 pub(in crate::cases) const CASES: &[Case] = &[
     Case::turn(
@@ -44,6 +44,22 @@ pub(in crate::cases) const CASES: &[Case] = &[
             Patch("*** Add File: f\n+x\n*** Add File: $SECOND/x\n+x"),
             Run("rm f; ln -s $OUT/file f; echo clean > g"),
             Patch("*** Update File: g\n*** Move to: f\n@@\n-clean\n+escaped"),
+        ],
+    ),
+    Case::turn(
+        "race of a link",
+        &[
+            Patch("*** Add File: d/new\n+x\n*** Add File: $SECOND/x\n+x"),
+            Start(
+                "import time
+os.symlink(OUT, 'x')
+stop = time.time() + 20
+while time.time() < stop:
+    try: call('renameat2', -100, 'd', -100, 'x', 2)
+    except OSError: pass
+    time.sleep(0.0005)",
+            ),
+            Patches("*** Add File: d/new\n+escaped\n*** Add File: $SECOND/x\n+x"),
         ],
     ),
 ];
