@@ -34,6 +34,9 @@ const DELTA_INTERVAL: Duration = Duration::from_millis(20);
 /// Deltas of one command; what comes after is only in the finished item. The
 /// reference has the same bound.
 const DELTAS_MAX: usize = 10_000;
+/// Bytes of all deltas of one command. A client that reads slowly must not be cut off by a
+/// flood: so much may wait for it together with other things.
+const DELTA_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Bytes of output that the item and the model's next look keep, head and tail.
 pub(crate) const OUTPUT_BYTES_MAX: usize = 1024 * 1024;
 /// Events that wait for room before output is no longer read.
@@ -136,6 +139,8 @@ struct Output {
     pending: String,
     sent_at: Instant,
     deltas: usize,
+    /// Bytes in them.
+    told: usize,
     all: HeadTail,
     /// What the model has not seen; `None` as long as that is all.
     unread: Option<HeadTail>,
@@ -179,6 +184,7 @@ impl Driver {
                 pending: String::new(),
                 sent_at: Instant::now(),
                 deltas: 0,
+                told: 0,
                 all: HeadTail::new(OUTPUT_BYTES_MAX),
                 unread: None,
             },
@@ -332,10 +338,12 @@ impl Driver {
     fn flush(&mut self) {
         self.output.sent_at = Instant::now();
         let delta = std::mem::take(&mut self.output.pending);
-        if delta.is_empty() || self.output.deltas >= DELTAS_MAX {
+        let is_over = self.output.deltas >= DELTAS_MAX || self.output.told >= DELTA_BYTES_MAX;
+        if delta.is_empty() || is_over {
             return;
         }
         self.output.deltas += 1;
+        self.output.told += delta.len();
         self.outbox
             .push_back(Outgoing::Event(ToolEvent::OutputDelta {
                 item_id: self.item.id().to_owned(),
