@@ -345,3 +345,16 @@ pub(crate) fn fixture_home(version: &str) -> tempfile::TempDir {
     }
     home
 }
+
+/// A command as it begins.
+pub(crate) fn running(turn: &str) -> ThreadItem {
+    let mut item = command(turn);
+    item.completed_at_ms = None;
+    if let ItemKind::CommandExecution(command) = &mut item.kind {
+        command.status = CommandExecutionStatus::InProgress;
+        command.aggregated_output = None;
+        command.exit_code = None;
+        command.duration_ms = None;
+    }
+    item
+}

@@ -6,13 +6,14 @@ use std::mem;
 use expect_test::expect;
 use loomd_events::{Sequenced, ThreadEvent, TurnEndReason};
 use loomd_protocol::{
-    AgentMessageDeltaNotification, CommandExecutionOutputDeltaNotification, CommandExecutionStatus,
-    ItemKind, ItemStartedNotification, ReasoningSummaryTextDeltaNotification, ThreadItem,
+    AgentMessageDeltaNotification, CommandExecutionOutputDeltaNotification, ItemKind,
+    ItemStartedNotification, ReasoningSummaryTextDeltaNotification, ThreadItem,
 };
 use loomd_rollout::{Writer, read};
 
 use crate::support::{
-    Script, T0, THREAD, agent, command, completed, ended, history, meta, outline, started, user,
+    Script, T0, THREAD, agent, command, completed, ended, history, meta, outline, running, started,
+    user,
 };
 
 fn begun(turn: &str, item: ThreadItem) -> ThreadEvent {
@@ -50,19 +51,6 @@ fn printed(turn: &str, item: &str, text: &str) -> ThreadEvent {
         item_id: item.to_owned(),
         delta: text.to_owned(),
     })
-}
-
-/// A command as it begins.
-fn running(turn: &str) -> ThreadItem {
-    let mut item = command(turn);
-    item.completed_at_ms = None;
-    if let ItemKind::CommandExecution(command) = &mut item.kind {
-        command.status = CommandExecutionStatus::InProgress;
-        command.aggregated_output = None;
-        command.exit_code = None;
-        command.duration_ms = None;
-    }
-    item
 }
 
 /// A writer in the middle of a turn, with the events that were recorded as partial.

@@ -9,31 +9,17 @@ use loomd_events::{
     WaitingCall, WaitingTurn,
 };
 use loomd_protocol::{
-    AskForApproval, CommandExecutionStatus, ItemKind, ItemStartedNotification, SandboxPolicy,
-    ServerRequestParams, ThreadItem, TurnStatus,
+    AskForApproval, ItemStartedNotification, SandboxPolicy, ServerRequestParams, TurnStatus,
 };
 use loomd_rollout::{Writer, read};
 use serde_json::json;
 
 use crate::support::{
-    Script, T0, THREAD, call, command, completed, history, meta, outline, started, thread, user,
+    Script, T0, THREAD, call, completed, history, meta, outline, running, started, thread, user,
 };
 
-/// The command of a turn as it waits, see [`call`].
-fn asked_item(turn: &str) -> ThreadItem {
-    let mut item = command(turn);
-    item.completed_at_ms = None;
-    if let ItemKind::CommandExecution(command) = &mut item.kind {
-        command.status = CommandExecutionStatus::InProgress;
-        command.aggregated_output = None;
-        command.exit_code = None;
-        command.duration_ms = None;
-    }
-    item
-}
-
 fn waiting(turn: &str) -> WaitingTurn {
-    let item = asked_item(turn);
+    let item = running(turn);
     let params = json!({"threadId": THREAD, "turnId": turn, "itemId": item.id, "startedAtMs": T0});
     let params = serde_json::value::to_raw_value(&params).unwrap();
     let method = "item/commandExecution/requestApproval";
@@ -76,7 +62,7 @@ fn killed(home: &Path, more: Vec<ThreadEvent>) -> PathBuf {
     let mut script = Script::default();
     let mut writer = Writer::create(home, &meta()).unwrap();
     let begun = ThreadEvent::ItemStarted(ItemStartedNotification {
-        item: asked_item("t1"),
+        item: running("t1"),
         thread_id: THREAD.to_owned(),
         turn_id: "t1".to_owned(),
         started_at_ms: T0,
@@ -134,7 +120,7 @@ fn a_note_that_does_not_fit_the_file_is_void() {
         turn_id: Some("t1".into()),
         item: loomd_events::HistoryItem::call_output("o", call_id, false, &"done"),
     };
-    let item = asked_item("t1");
+    let item = running("t1");
     let strange = ThreadEvent::HistoryAppended {
         turn_id: Some("t1".into()),
         item: loomd_events::HistoryItem::from_raw(

@@ -1,7 +1,6 @@
 //! The second wall: what Landlock takes away. It holds where mounts do not: pipes with a
 //! name can be written on a read-only mount, and what a program does to processes
-//! outside goes by user. A kernel without Landlock has the mounts alone; the server says
-//! so in its log when it starts the first confined command.
+//! outside goes by user. A kernel without Landlock has the mounts alone; nothing tells so.
 
 use std::fs;
 use std::path::Path;

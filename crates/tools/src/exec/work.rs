@@ -40,7 +40,7 @@ impl Work {
     /// The program as it is.
     ///
     /// # Errors
-    /// There is none.
+    /// The command line is empty.
     pub(super) fn plain(argv: &[OsString], folder: &Path, terminal: bool) -> io::Result<Self> {
         let (name, args) = argv
             .split_first()
